@@ -1,0 +1,22 @@
+//! Elastic queues for floodway: what stands between a fast sender and a slow reader.
+//!
+//! | type | holds | for |
+//! | --- | --- | --- |
+//! | [`Fifo`] | items | the backlog of one in-process subscription |
+//! | [`ByteQueue`] | encoded bytes, in order | the outgoing stream of one connection |
+//! | [`BlockPool`] | spare blocks | so that busy byte queues share a few warm blocks |
+//! | [`Monitor`] | any state | waiting for a change of it, from threads and from tasks |
+//!
+//! All of them cost next to nothing while idle, grow on demand and give memory back after a
+//! burst. None of them decides what happens when a consumer is slow: that is the bus's business.
+#![forbid(unsafe_code)]
+
+mod block_pool;
+mod byte_queue;
+mod fifo;
+mod monitor;
+
+pub use block_pool::{BLOCK_BYTES, BlockPool};
+pub use byte_queue::ByteQueue;
+pub use fifo::Fifo;
+pub use monitor::{Monitor, WaitError};
