@@ -1,0 +1,93 @@
+//! Who receives: the queue behind a subscription handle, or a connection of a server.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+use crate::end::EndReason;
+use crate::message::Message;
+use crate::route::SubscriptionKey;
+use crate::subject::Filter;
+
+/// A consumer's place in the bus's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConsumerId(pub(crate) u32);
+
+/// What a consumer did with a run of messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// How many it queued.
+    pub queued: u64,
+    /// It has to be woken, once, when the batch ends.
+    pub wake: bool,
+    /// It has more queued than its mark.
+    pub over_mark: bool,
+    /// One or more of its subscriptions are over: ask [`Consumer::reap`].
+    pub finished: bool,
+}
+
+/// The receiving end of one or more subscriptions.
+///
+/// Implementations keep these promises: `deliver` never blocks and never waits for the consumer;
+/// messages of one call stay in order and behind those of earlier calls; every message offered is
+/// queued, or counted as lost with a reason, unless its subscription is unknown or over.
+pub trait Consumer: Send + Sync {
+    /// Takes a run of messages, all of one subject, for the subscription `key`.
+    fn deliver(&self, key: SubscriptionKey, run: &[Message<'_>], now: Instant) -> Taken;
+
+    /// Lets the consumer get on with what was queued. Called once per batch.
+    fn wake(&self, now: Instant);
+
+    /// Whether more is queued than the mark; with `resume`, than half the mark. Other threads
+    /// change it at any time.
+    fn is_over_mark(&self, resume: bool) -> bool;
+
+    /// Calls `waker` once, when the queue has fallen to half the mark or the consumer has ended.
+    fn on_below_mark(&self, waker: Waker);
+
+    /// Memory it holds, in bytes: what the memory budget would get back.
+    fn held_bytes(&self) -> u64;
+
+    /// Ends all of its subscriptions and lets go of what is queued.
+    fn evict(&self, reason: EndReason);
+
+    /// Ends what is overdue at `now`; true if [`Consumer::reap`] has something.
+    fn sweep(&self, now: Instant) -> bool;
+
+    /// The subscriptions that ended by themselves since the last call, to be taken out of the index.
+    fn reap(&self) -> Vec<(SubscriptionKey, Filter)>;
+
+    /// Who it is, for logs and status pages.
+    fn label(&self) -> String;
+}
+
+/// Consumers to wake when a batch, or several, have been routed.
+#[derive(Default)]
+pub struct Wakeups {
+    touched: Vec<Arc<dyn Consumer>>,
+}
+
+impl Wakeups {
+    /// Nobody to wake.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Remembers `consumer`. It says itself whether it has to be remembered: [`Taken::wake`].
+    pub fn add(&mut self, consumer: Arc<dyn Consumer>) {
+        self.touched.push(consumer);
+    }
+
+    /// Wakes everybody once.
+    pub fn wake_all(&mut self, now: Instant) {
+        for consumer in self.touched.drain(..) {
+            consumer.wake(now);
+        }
+    }
+}
+
+impl std::fmt::Debug for Wakeups {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Wakeups({})", self.touched.len())
+    }
+}

@@ -1,0 +1,63 @@
+//! Publish/subscribe in which a consumer that cannot keep up floods only itself.
+//!
+//! A [`Bus`] routes messages by *subject* (dot-separated tokens; `*` matches one token and `>` the
+//! rest) to subscriptions. Each has a queue of its own with [`Limits`]; what happens at a limit is
+//! its [`Policy`], and the consumer is told exactly what it lost and why its subscription ended.
+//!
+//! ```
+//! use floodway::{Bus, Filter, RecvError, SubscribeOptions};
+//!
+//! let bus = Bus::default();
+//! let quotes = bus.subscribe(&Filter::new("quotes.*")?, SubscribeOptions::default())?;
+//! let slow = bus.subscribe(
+//!     &Filter::new("quotes.>")?,
+//!     SubscribeOptions::default().max_messages(1),
+//! )?;
+//!
+//! bus.publish("quotes.ACME", b"17.00");
+//! bus.publish("quotes.ACME", b"17.05");
+//!
+//! assert_eq!(&quotes.recv()?.payload()[..], b"17.00");
+//! assert_eq!(&quotes.recv()?.payload()[..], b"17.05");
+//!
+//! // The other one let a message lie: what was queued is still readable, then comes the reason.
+//! assert_eq!(&slow.recv()?.payload()[..], b"17.00");
+//! let Err(RecvError::Ended(reason)) = slow.recv() else { panic!("still open") };
+//! assert!(reason.to_string().contains("out of capacity"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! How a message travels: [`Router::batch`] collects what one read of a socket (or one call)
+//! brought, [`Batch`] looks up a [`Route`] once per run of equal subjects and hands the run to each
+//! [`Consumer`], and [`Wakeups`] wakes each touched consumer once. A consumer is an [`Inbox`] (the
+//! queue behind a [`Subscription`] handle) or whatever a server puts there, such as a connection.
+#![forbid(unsafe_code)]
+
+mod account;
+mod budget;
+mod bus;
+mod consumer;
+mod end;
+mod inbox;
+mod index;
+mod message;
+mod overflow;
+mod publish;
+mod pushback;
+mod route;
+mod subject;
+mod subscription;
+
+pub use account::{Account, LossReason, Losses};
+pub use budget::{Budget, Charge, Pressure};
+pub use bus::{Bus, BusConfig, SubscribeError};
+pub use consumer::{Consumer, ConsumerId, Taken, Wakeups};
+pub use end::{EndReason, EndState, LimitKind};
+pub use inbox::Inbox;
+pub use message::{Message, SHARE_FROM_BYTES, SharedMessage};
+pub use overflow::{Depth, Limits, Overflow, Policy, Verdict};
+pub use publish::{Batch, Origin, PublishReport, Router};
+pub use pushback::{Pace, Pushback, PushbackMode};
+pub use route::{Route, SubscriptionKey, Target};
+pub use subject::{Filter, FilterError, is_literal_subject};
+pub use subscription::{RecvError, SubscribeOptions, Subscription};

@@ -1,0 +1,236 @@
+//! Routing: from what a publisher sent to the queues of those who want it.
+//!
+//! Work is per batch. A batch is what one read of a socket brought; within it, consecutive messages
+//! of one subject form a *run*. A run is routed once, and each consumer takes it in one call, under
+//! one lock, while its queue is warm in the cache.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use hashbrown::HashMap;
+
+use crate::bus::Bus;
+use crate::consumer::{Consumer, ConsumerId, Taken, Wakeups};
+use crate::message::{Message, SHARE_FROM_BYTES};
+use crate::pushback::Pushback;
+use crate::route::{Group, Route, SubscriptionKey};
+
+/// Routes remembered by one router; forgotten together when a subscription comes or goes.
+const ROUTES_CACHED: usize = 4096;
+
+/// What became of a publish call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PublishReport {
+    /// Subscriptions (a queue group counts as one) that matched.
+    pub matched: u64,
+    /// Copies queued for a consumer.
+    pub queued: u64,
+}
+
+/// Who publishes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Origin {
+    /// The publisher's own place as a consumer, if it has one.
+    pub consumer: Option<ConsumerId>,
+    /// Whether its own subscriptions get what it publishes.
+    pub echo: bool,
+}
+
+/// Looks up routes, with a cache of its own. One per thread that publishes.
+#[derive(Debug)]
+pub struct Router {
+    bus: Bus,
+    generation: u64,
+    cache: HashMap<Box<[u8]>, Arc<Route>>,
+    nobody: Arc<Route>,
+    random: u64,
+}
+
+impl Router {
+    /// A router of `bus`.
+    pub fn new(bus: Bus) -> Self {
+        // Only spreads the first picks of several routers; any odd number would do.
+        let random = std::ptr::from_ref(&bus).addr() as u64 | 1;
+        Self { bus, generation: 0, cache: HashMap::new(), nobody: Arc::default(), random }
+    }
+
+    /// The bus it routes on.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// Where messages of `subject` go, as of now.
+    pub fn route(&mut self, subject: &[u8]) -> Arc<Route> {
+        let generation = self.bus.generation();
+        if generation != self.generation {
+            self.cache.clear();
+            self.generation = generation;
+        }
+        if let Some(route) = self.cache.get(subject) {
+            return route.clone();
+        }
+        let mut route = Route::default();
+        self.bus.matching(subject, &mut route);
+        let route = if route.is_empty() { self.nobody.clone() } else { Arc::new(route) };
+        if self.cache.len() == ROUTES_CACHED {
+            self.cache = HashMap::new();
+        }
+        self.cache.insert(subject.into(), route.clone());
+        route
+    }
+
+    /// Starts a batch of one publisher. Consumers to wake are added to `wakeups`.
+    pub fn batch<'r, 'm>(
+        &'r mut self,
+        origin: Origin,
+        pushback: &'r mut Pushback,
+        wakeups: &'r mut Wakeups,
+        now: Instant,
+    ) -> Batch<'r, 'm> {
+        let route = self.nobody.clone();
+        Batch {
+            router: self,
+            origin,
+            pushback,
+            wakeups,
+            now,
+            run: Vec::new(),
+            run_bytes: 0,
+            route,
+            finished: Vec::new(),
+        }
+    }
+
+    /// A cheap pseudo-random number (xorshift) to spread the work of queue groups.
+    fn random(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random
+    }
+}
+
+/// The messages of one read, being routed.
+///
+/// Drop order does not matter: what was pushed is committed by [`Batch::commit`], which must be
+/// called before anything else of the same publisher takes effect, such as the answer to a ping.
+pub struct Batch<'r, 'm> {
+    router: &'r mut Router,
+    origin: Origin,
+    pushback: &'r mut Pushback,
+    wakeups: &'r mut Wakeups,
+    now: Instant,
+    /// Messages of one subject that are not handed out yet.
+    run: Vec<Message<'m>>,
+    run_bytes: usize,
+    route: Arc<Route>,
+    /// Consumers with subscriptions to take out of the index.
+    finished: Vec<(Arc<dyn Consumer>, ConsumerId)>,
+}
+
+impl<'m> Batch<'_, 'm> {
+    /// Adds a message; returns how many subscriptions it matches.
+    #[inline]
+    pub fn push(&mut self, message: Message<'m>) -> usize {
+        let same_subject =
+            self.run.first().is_some_and(|first| first.subject == message.subject);
+        if !same_subject || self.router.bus.generation() != self.router.generation {
+            self.commit();
+            self.route = self.router.route(message.subject);
+        }
+        let fan_out = self.route.fan_out();
+        if fan_out == 0 {
+            return 0;
+        }
+        if message.payload.len() >= SHARE_FROM_BYTES && fan_out > 1 {
+            message.keep(&self.router.bus.shared().budget);
+        }
+        self.run_bytes += message.size();
+        self.run.push(message);
+        fan_out
+    }
+
+    /// Hands out what was pushed; returns how many copies were queued.
+    pub fn commit(&mut self) -> PublishReport {
+        let mut report = PublishReport::default();
+        if self.run.is_empty() {
+            return report;
+        }
+        let run = std::mem::take(&mut self.run);
+        let route = std::mem::replace(&mut self.route, self.router.nobody.clone());
+        self.router.bus.make_room((self.run_bytes * route.fan_out()) as u64);
+        let mut over_mark = false;
+        for target in &route.plain {
+            if !self.origin.echo && Some(target.id) == self.origin.consumer {
+                continue;
+            }
+            let taken = self.hand_out(&target.consumer, target.id, target.key, &run);
+            over_mark |= taken.over_mark;
+            report.queued += taken.queued;
+            report.matched += run.len() as u64;
+        }
+        for group in &route.groups {
+            for message in &run {
+                let taken = self.hand_to_one(group, message);
+                over_mark |= taken.over_mark;
+                report.queued += taken.queued;
+                report.matched += 1;
+            }
+        }
+        self.pushback.note(&route, over_mark, self.now);
+        self.run = run;
+        self.run.clear();
+        self.run_bytes = 0;
+        if !self.finished.is_empty() {
+            self.reap();
+        }
+        report
+    }
+
+    fn hand_out(
+        &mut self,
+        consumer: &Arc<dyn Consumer>,
+        id: ConsumerId,
+        key: SubscriptionKey,
+        run: &[Message<'_>],
+    ) -> Taken {
+        let taken = consumer.deliver(key, run, self.now);
+        if taken.wake {
+            self.wakeups.add(consumer.clone());
+        }
+        if taken.finished {
+            self.finished.push((consumer.clone(), id));
+        }
+        taken
+    }
+
+    /// Gives a message to one member of a group: the first that is not over its mark, from a
+    /// random one on; if all are, to the random one. A member that has just ended is passed over.
+    fn hand_to_one(&mut self, group: &Group, message: &Message<'_>) -> Taken {
+        let count = group.members.len();
+        let start = (self.router.random() % count as u64) as usize;
+        for with_room in [true, false] {
+            for member in (0..count).map(|n| &group.members[(start + n) % count]) {
+                let own = Some(member.id) == self.origin.consumer;
+                if own && !self.origin.echo || with_room && member.consumer.is_over_mark(false) {
+                    continue;
+                }
+                let run = std::slice::from_ref(message);
+                let taken = self.hand_out(&member.consumer, member.id, member.key, run);
+                if taken.queued > 0 {
+                    return taken;
+                }
+            }
+        }
+        Taken::default()
+    }
+
+    #[cold]
+    fn reap(&mut self) {
+        for (consumer, id) in self.finished.drain(..) {
+            for (key, filter) in consumer.reap() {
+                self.router.bus.unregister(id, key, &filter);
+            }
+        }
+    }
+}

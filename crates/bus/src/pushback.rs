@@ -1,0 +1,134 @@
+//! Back-pressure towards one publisher: whether reading from it should pause.
+//!
+//! A publisher flat out would overrun consumers that are perfectly healthy. So it is read as fast
+//! as *most* of the consumers it fed lately can drain: while more than half of them are over their
+//! mark, reading pauses. A minority never slows it and is dealt with by its own policy.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::consumer::{Consumer, ConsumerId};
+use crate::route::{Route, Target};
+
+/// Consumers fed within this time count.
+const LATELY: Duration = Duration::from_secs(1);
+/// Routes remembered for a publisher that uses many subjects; the latest ones count.
+const ROUTES_REMEMBERED: usize = 32;
+
+/// When a publisher is paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PushbackMode {
+    /// While more than half of its consumers are over their mark.
+    #[default]
+    Most,
+    /// While any of them is: nothing may be lost, and the slowest sets the pace.
+    Any,
+    /// Never.
+    None,
+}
+
+/// Whether to read on.
+pub enum Pace {
+    /// Read on.
+    Free,
+    /// Pause; these consumers are over their mark. Any of them falling below may change it.
+    Paused(Vec<Arc<dyn Consumer>>),
+}
+
+/// What one publisher fed lately.
+#[derive(Debug)]
+pub struct Pushback {
+    mode: PushbackMode,
+    recent: Vec<(Arc<Route>, Instant)>,
+    over_mark_seen: bool,
+}
+
+/// Consumers that could take a message, and whether all of them are over their mark: a plain
+/// subscription stands for itself, a queue group is fine while one of its members is.
+#[derive(Default)]
+struct Fed {
+    over: Vec<Arc<dyn Consumer>>,
+    fine: usize,
+}
+
+impl Pushback {
+    /// A publisher that fed nobody yet.
+    pub fn new(mode: PushbackMode) -> Self {
+        Self { mode, recent: Vec::new(), over_mark_seen: false }
+    }
+
+    /// Remembers that a message took `route`, and whether a consumer was seen over its mark.
+    pub(crate) fn note(&mut self, route: &Arc<Route>, over_mark: bool, now: Instant) {
+        self.over_mark_seen |= over_mark;
+        if self.mode == PushbackMode::None {
+            return;
+        }
+        let known = self.recent.iter_mut().rev().find(|(known, _)| Arc::ptr_eq(known, route));
+        if let Some((_, at)) = known {
+            *at = now;
+            return;
+        }
+        if self.recent.len() == ROUTES_REMEMBERED {
+            self.recent.remove(0);
+        }
+        self.recent.push((route.clone(), now));
+    }
+
+    /// Forgets what it fed before, so that an idle publisher keeps no ended consumer in memory.
+    pub fn forget_older(&mut self, now: Instant) {
+        self.recent.retain(|(_, at)| now.saturating_duration_since(*at) < LATELY);
+        if self.recent.is_empty() {
+            self.recent = Vec::new();
+        }
+    }
+
+    /// Whether to pause after a batch. Costs nothing unless a consumer was seen over its mark.
+    pub fn after_batch(&mut self, own: Option<ConsumerId>, now: Instant) -> Pace {
+        if !std::mem::take(&mut self.over_mark_seen) || self.mode == PushbackMode::None {
+            return Pace::Free;
+        }
+        self.forget_older(now);
+        self.judge(own, false)
+    }
+
+    /// Whether a paused publisher stays paused. A consumer counts as over its mark until it has
+    /// fallen to half of it, so that a publisher is not paused and resumed for every message.
+    pub fn still_paused(&self, own: Option<ConsumerId>) -> Pace {
+        self.judge(own, true)
+    }
+
+    fn judge(&self, own: Option<ConsumerId>, resume: bool) -> Pace {
+        let mut fed = Fed::default();
+        let mut seen = HashMap::new();
+        for (route, _) in &self.recent {
+            // A publisher is never paced by its own subscriptions: it could not read them.
+            for target in route.plain.iter().filter(|target| Some(target.id) != own) {
+                if seen.insert(target.id, ()).is_none() {
+                    fed.count(std::slice::from_ref(target), resume);
+                }
+            }
+            for group in &route.groups {
+                if group.members.iter().all(|member| Some(member.id) != own) {
+                    fed.count(&group.members, resume);
+                }
+            }
+        }
+        let paused = match self.mode {
+            PushbackMode::Most => fed.over.len() > fed.fine,
+            PushbackMode::Any => !fed.over.is_empty(),
+            PushbackMode::None => false,
+        };
+        if paused { Pace::Paused(fed.over) } else { Pace::Free }
+    }
+}
+
+impl Fed {
+    fn count(&mut self, targets: &[Target], resume: bool) {
+        if targets.iter().all(|target| target.consumer.is_over_mark(resume)) {
+            self.over.extend(targets.first().map(|target| target.consumer.clone()));
+        } else {
+            self.fine += 1;
+        }
+    }
+}
