@@ -162,16 +162,12 @@ impl ByteQueue {
         }
     }
 
-    /// Puts `front` before everything queued here.
-    pub fn prepend(&mut self, mut front: ByteQueue) {
-        if front.is_empty() {
-            return;
-        }
-        debug_assert_eq!(self.front_used, 0, "a queue was prepended to twice");
-        front.len += self.len;
-        front.block_bytes += self.block_bytes;
-        front.segments.append(&mut self.segments);
-        *self = front;
+    /// Moves everything in `newer` to the end of this queue.
+    pub fn append_queue(&mut self, mut newer: ByteQueue) {
+        debug_assert_eq!(newer.front_used, 0, "a queue that was read from cannot go behind");
+        self.len += newer.len;
+        self.block_bytes += newer.block_bytes;
+        self.segments.append(&mut newer.segments);
     }
 
     /// Fits a queue that will wait to its contents: a nearly empty full block is exchanged for a

@@ -13,7 +13,7 @@ fn read_through_slices(queue: &ByteQueue) -> Vec<u8> {
 }
 
 #[test]
-fn keeps_order_across_blocks_shared_slices_and_prepend() {
+fn keeps_order_across_blocks_shared_slices_and_joined_queues() {
     let pool = BlockPool::new(2);
     let mut queue = ByteQueue::new();
     let mut expected = Vec::new();
@@ -30,7 +30,8 @@ fn keeps_order_across_blocks_shared_slices_and_prepend() {
     put(&mut queue, &pool, b"later", false);
     expected.extend_from_slice(b"later");
     taken.advance(1234, &pool);
-    queue.prepend(taken);
+    taken.append_queue(queue);
+    queue = taken;
     assert_eq!(queue.len(), expected.len() - 1234);
     assert!(read_through_slices(&queue) == expected[1234..]);
     while !queue.is_empty() {

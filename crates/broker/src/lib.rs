@@ -1,0 +1,30 @@
+//! The broker: sessions of clients over the bus, with their limits, accounts and ends.
+//!
+//! A [`Session`] is one client, whatever protocol it speaks: who it is, its subscriptions, and its
+//! [`Outbox`], the ordered stream of bytes that its socket is still to take. The [`Broker`] opens
+//! and closes sessions, keeps the accounts of those that ended, and knows what a client may do.
+//!
+//! There is no socket and no clock here: a server reads and writes, and passes the time in.
+#![forbid(unsafe_code)]
+
+mod access;
+mod advisory;
+mod broker;
+mod control;
+mod framing;
+mod outbox;
+mod registry;
+mod session;
+mod sid;
+mod snapshot;
+
+pub use access::{Access, AccessDenied, Credentials, User};
+pub use advisory::{ADVISORY_ENDED, Advisory, is_reserved};
+pub use broker::{Broker, BrokerConfig, SubscribeRefused, Subscribed};
+pub use control::{API_SUBSCRIBE, Grant};
+pub use framing::Framing;
+pub use outbox::{Outbox, SubscriptionSpec, WriteEnd};
+pub use registry::{Registry, Totals};
+pub use session::{Delivered, Identity, Session};
+pub use sid::Sid;
+pub use snapshot::{SessionSnapshot, SubscriptionSnapshot};

@@ -1,0 +1,154 @@
+//! The subscriptions of one connection: by the client's name for them, and by their place.
+
+use std::hash::BuildHasher;
+
+use floodway::{Account, Filter, Overflow, SubscriptionKey};
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use crate::sid::Sid;
+
+/// What only some subscriptions have; the others do not pay for it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Special {
+    pub(super) queue_group: Option<Box<[u8]>>,
+    /// Its own policy and limits, in place of the default for subscriptions.
+    pub(super) overflow: Option<Overflow>,
+    /// Ends by itself after so many messages.
+    pub(super) max: Option<u64>,
+    /// The client asked to be told on this subscription when it ends.
+    pub(super) report: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Open,
+    /// Out of the index, with messages still in the stream.
+    Closing,
+    Vacant,
+}
+
+/// One subscription.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) sid: Sid,
+    pub(super) filter: Filter,
+    pub(super) account: Account,
+    pub(super) special: Option<Box<Special>>,
+    pub(super) high_water: u32,
+    pub(super) serial: u32,
+    pub(super) stage: Stage,
+}
+
+impl Slot {
+    pub(super) fn max(&self) -> Option<u64> {
+        self.special.as_ref().and_then(|special| special.max)
+    }
+}
+
+/// See the [module header](self).
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    slots: Vec<Slot>,
+    vacant: Vec<u32>,
+    /// Open subscriptions by the client's name for them.
+    by_sid: HashTable<u32>,
+    hasher: RandomState,
+    next_serial: u32,
+}
+
+impl Slots {
+    pub(super) fn open_count(&self) -> usize {
+        self.by_sid.len()
+    }
+
+    pub(super) fn find(&self, sid: &Sid) -> Option<u32> {
+        let hash = self.hasher.hash_one(sid);
+        self.by_sid.find(hash, |&at| self.slots[at as usize].sid == *sid).copied()
+    }
+
+    /// Enters a subscription. Its name must not be in use.
+    pub(super) fn insert(
+        &mut self,
+        sid: Sid,
+        filter: Filter,
+        special: Option<Box<Special>>,
+    ) -> SubscriptionKey {
+        let serial = self.next_serial;
+        self.next_serial = serial.wrapping_add(1);
+        let hash = self.hasher.hash_one(&sid);
+        let account = Account::default();
+        let stage = Stage::Open;
+        let slot = Slot { sid, filter, account, special, high_water: 0, serial, stage };
+        let at = match self.vacant.pop() {
+            Some(at) => {
+                self.slots[at as usize] = slot;
+                at
+            }
+            None => {
+                self.slots.push(slot);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        self.by_sid.insert_unique(hash, at, |&at| hasher.hash_one(&slots[at as usize].sid));
+        SubscriptionKey { slot: at, serial }
+    }
+
+    /// The subscription if it is (still) open.
+    #[inline]
+    pub(super) fn open_mut(&mut self, key: SubscriptionKey) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(key.slot as usize)?;
+        (slot.serial == key.serial && slot.stage == Stage::Open).then_some(slot)
+    }
+
+    /// The subscription at a place, open or closing.
+    #[inline]
+    pub(super) fn at_mut(&mut self, at: u32) -> Option<&mut Slot> {
+        self.slots.get_mut(at as usize)
+    }
+
+    pub(super) fn key(&self, at: u32) -> SubscriptionKey {
+        SubscriptionKey { slot: at, serial: self.slots[at as usize].serial }
+    }
+
+    /// Takes an open subscription out of service; its place stays while messages are in the stream.
+    pub(super) fn close(&mut self, at: u32) -> (SubscriptionKey, Filter) {
+        let hash = self.hasher.hash_one(&self.slots[at as usize].sid);
+        if let Ok(found) = self.by_sid.find_entry(hash, |&other| other == at) {
+            found.remove();
+        }
+        let key = self.key(at);
+        let slot = &mut self.slots[at as usize];
+        slot.stage = Stage::Closing;
+        (key, slot.filter.clone())
+    }
+
+    /// Frees the place of a closing subscription once nothing of it is in the stream; returns its
+    /// final account then.
+    pub(super) fn vacate_if_drained(&mut self, at: u32) -> Option<Account> {
+        let slot = &mut self.slots[at as usize];
+        if slot.stage != Stage::Closing || slot.account.queued() > 0 {
+            return None;
+        }
+        slot.stage = Stage::Vacant;
+        slot.special = None;
+        self.vacant.push(at);
+        Some(std::mem::take(&mut slot.account))
+    }
+
+    /// Everything that is open, or closing with something in the stream.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Slot)> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter(|(_, slot)| slot.stage != Stage::Vacant).map(|(at, slot)| (at as u32, slot))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.slots.iter_mut().filter(|slot| slot.stage != Stage::Vacant)
+    }
+
+    /// Memory it holds besides what the index holds.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.slots.len() * size_of::<Slot>()
+    }
+}

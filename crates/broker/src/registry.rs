@@ -1,0 +1,134 @@
+//! All sessions: those that are open, and an account of those that ended lately.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use floodway::{EndReason, Losses};
+
+use crate::session::Session;
+use crate::snapshot::SessionSnapshot;
+
+/// Ended sessions remembered, the latest ones; about a kilobyte each.
+const CLOSED_REMEMBERED: usize = 10_000;
+/// Subscriptions of an ended session remembered, so that one with 100,000 does not stay in memory.
+const CLOSED_SUBSCRIPTIONS: usize = 100;
+
+/// Sums over all sessions since the start, open and ended.
+#[derive(Debug, Clone, Default)]
+pub struct Totals {
+    /// Sessions ever opened.
+    pub sessions: u64,
+    /// Messages received from clients.
+    pub in_messages: u64,
+    /// Their bytes.
+    pub in_bytes: u64,
+    /// Messages that matched a subscription, once for each.
+    pub matched: u64,
+    /// Messages handed to a socket.
+    pub delivered: u64,
+    /// Bytes written to sockets.
+    pub out_bytes: u64,
+    /// Messages lost, by reason.
+    pub losses: Losses,
+    /// Messages waiting for a socket.
+    pub pending_messages: u64,
+    /// Sessions ended because their client was too slow.
+    pub slow_consumers: u64,
+    /// How often sessions ended, by the name of the reason.
+    pub ends: Vec<(&'static str, u64)>,
+}
+
+impl Totals {
+    fn add(&mut self, session: &SessionSnapshot) {
+        self.in_messages += session.in_messages;
+        self.in_bytes += session.in_bytes;
+        self.matched += session.matched;
+        self.delivered += session.out_messages;
+        self.out_bytes += session.out_bytes;
+        self.losses.add(&session.losses);
+        self.pending_messages += session.pending_messages;
+    }
+
+    fn count_end(&mut self, reason: &EndReason) {
+        self.slow_consumers += u64::from(reason.is_slow_consumer());
+        match self.ends.iter_mut().find(|(name, _)| *name == reason.name()) {
+            Some((_, count)) => *count += 1,
+            None => self.ends.push((reason.name(), 1)),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    open: HashMap<u64, Arc<Session>>,
+    closed: VecDeque<SessionSnapshot>,
+    /// Sums over the sessions that ended.
+    ended: Totals,
+}
+
+/// See the [module header](self).
+#[derive(Debug, Default)]
+pub struct Registry {
+    state: Mutex<State>,
+}
+
+impl Registry {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn opened(&self, session: Arc<Session>) {
+        let mut state = self.lock();
+        state.ended.sessions += 1;
+        state.open.insert(session.id(), session);
+    }
+
+    pub(crate) fn closed(&self, mut last: SessionSnapshot) {
+        let mut state = self.lock();
+        if state.open.remove(&last.id).is_none() {
+            return;
+        }
+        state.ended.add(&last);
+        if let Some(reason) = &last.end {
+            state.ended.count_end(reason);
+        }
+        if state.closed.len() == CLOSED_REMEMBERED {
+            state.closed.pop_front();
+        }
+        last.subscriptions.truncate(CLOSED_SUBSCRIPTIONS);
+        state.closed.push_back(last);
+    }
+
+    /// Sessions open now.
+    pub fn open_count(&self) -> usize {
+        self.lock().open.len()
+    }
+
+    /// The open session of a number.
+    pub fn find(&self, id: u64) -> Option<Arc<Session>> {
+        self.lock().open.get(&id).cloned()
+    }
+
+    /// The open sessions, oldest first.
+    pub fn open(&self) -> Vec<Arc<Session>> {
+        let mut open: Vec<_> = self.lock().open.values().cloned().collect();
+        open.sort_by_key(|session| session.id());
+        open
+    }
+
+    /// The sessions that ended lately, latest first.
+    pub fn recently_closed(&self) -> Vec<SessionSnapshot> {
+        self.lock().closed.iter().rev().cloned().collect()
+    }
+
+    /// Sums since the start, as of now.
+    pub fn totals(&self, now: Instant) -> Totals {
+        let (open, mut totals) = {
+            let state = self.lock();
+            (state.open.values().cloned().collect::<Vec<_>>(), state.ended.clone())
+        };
+        open.iter().for_each(|session| totals.add(&session.snapshot(now, false)));
+        totals
+    }
+}

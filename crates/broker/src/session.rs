@@ -1,0 +1,261 @@
+//! One client: who it is, what it sent and received, and its outbox.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant, SystemTime};
+
+use floodway::{ConsumerId, EndReason, EndState, Filter, Message, SubscriptionKey, Taken};
+
+use crate::control::Grants;
+use crate::framing::Framing;
+use crate::outbox::Outbox;
+use crate::snapshot::SessionSnapshot;
+
+/// Who a client says it is.
+#[derive(Debug, Clone, Default)]
+pub struct Identity {
+    /// Its own name for the connection.
+    pub name: Option<String>,
+    /// The language of its library.
+    pub lang: Option<String>,
+    /// The version of its library.
+    pub version: Option<String>,
+    /// The user it authenticated as.
+    pub user: Option<String>,
+}
+
+/// What [`Session::deliver`] did.
+#[derive(Debug)]
+pub struct Delivered {
+    /// For the bus.
+    pub taken: Taken,
+    /// The session ended over it; whoever owns the socket has to be told.
+    pub ended: bool,
+}
+
+/// One client. Shared between the thread that reads its socket, those that deliver to it, and the
+/// status pages.
+#[derive(Debug)]
+pub struct Session {
+    id: u64,
+    peer: SocketAddr,
+    started: SystemTime,
+    born: Instant,
+    consumer: OnceLock<ConsumerId>,
+    outbox: Mutex<Outbox>,
+    /// A copy of what the outbox has queued, to look at without its lock.
+    queued_bytes: AtomicU64,
+    mark: u64,
+    end: EndState,
+    in_messages: AtomicU64,
+    in_bytes: AtomicU64,
+    out_bytes: AtomicU64,
+    last_heard_ms: AtomicU64,
+    /// Rarely used; boxed so that an idle session stays small.
+    about: Mutex<Box<About>>,
+}
+
+#[derive(Debug, Default)]
+struct About {
+    identity: Identity,
+    paced_by: Vec<String>,
+    grants: Grants,
+}
+
+impl Session {
+    pub(crate) fn new(id: u64, peer: SocketAddr, outbox: Outbox, mark: u64, now: Instant) -> Self {
+        Self {
+            id,
+            peer,
+            started: SystemTime::now(),
+            born: now,
+            consumer: OnceLock::new(),
+            outbox: Mutex::new(outbox),
+            queued_bytes: AtomicU64::new(0),
+            mark,
+            end: EndState::default(),
+            in_messages: AtomicU64::new(0),
+            in_bytes: AtomicU64::new(0),
+            out_bytes: AtomicU64::new(0),
+            last_heard_ms: AtomicU64::new(0),
+            about: Mutex::default(),
+        }
+    }
+
+    /// The number of the connection, unique in this process.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Where the client is.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Its place on the bus, once it has one.
+    pub fn consumer(&self) -> Option<ConsumerId> {
+        self.consumer.get().copied()
+    }
+
+    pub(crate) fn set_consumer(&self, id: ConsumerId) {
+        let first = self.consumer.set(id).is_ok();
+        debug_assert!(first, "a session was attached twice");
+    }
+
+    /// Why it ended, if it did.
+    pub fn end_reason(&self) -> Option<&EndReason> {
+        self.end.get()
+    }
+
+    /// Ends it: nothing more is queued for it. What is queued may still be written. False if it had
+    /// ended already; the first reason stays.
+    pub fn end(&self, reason: EndReason) -> bool {
+        self.with_outbox(|outbox| outbox.end(reason.clone()));
+        self.end.set(reason)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn about(&self) -> MutexGuard<'_, Box<About>> {
+        self.about.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Uses the outbox, and lets those go on who waited for it to shrink.
+    pub fn with_outbox<R>(&self, f: impl FnOnce(&mut Outbox) -> R) -> R {
+        let mut outbox = self.lock();
+        let result = f(&mut outbox);
+        // Relaxed: an estimate for push-back, which looks again when it matters.
+        self.queued_bytes.store(outbox.depth().bytes, Ordering::Relaxed);
+        let wakers = outbox.below_mark_wakers();
+        drop(outbox);
+        wakers.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    /// Takes a run of messages for one of the client's subscriptions.
+    pub fn deliver(
+        &self,
+        key: SubscriptionKey,
+        run: &[Message<'_>],
+        framing: &impl Framing,
+        now: Instant,
+    ) -> Delivered {
+        let (taken, ended) = self.with_outbox(|outbox| outbox.deliver(key, run, framing, now));
+        let ended = ended.is_some_and(|reason| self.end.set(reason));
+        Delivered { taken, ended }
+    }
+
+    /// Queues an answer to the client; false if the session has ended over it.
+    pub fn answer(&self, bytes: &[u8], now: Instant) -> bool {
+        let ended = self.with_outbox(|outbox| outbox.push_control(bytes, now));
+        !ended.is_some_and(|reason| self.end.set(reason))
+    }
+
+    /// Queues the last thing the client gets to read, behind all that is queued already.
+    pub fn last_words(&self, bytes: &[u8], now: Instant) {
+        self.with_outbox(|outbox| outbox.push_last_words(bytes, now));
+    }
+
+    /// Whether more is queued than the mark; with `resume`, than half of it.
+    pub fn is_over_mark(&self, resume: bool) -> bool {
+        let mark = if resume { self.mark / 2 } else { self.mark };
+        self.queued_bytes.load(Ordering::Relaxed) > mark && self.end.get().is_none()
+    }
+
+    /// Wakes `waker` once the queue is at half the mark or the session has ended.
+    pub fn on_below_mark(&self, waker: Waker) {
+        let at_once = self.with_outbox(|outbox| outbox.on_below_mark(waker));
+        at_once.into_iter().for_each(Waker::wake);
+    }
+
+    /// Why it is to end now because its client took nothing for too long.
+    pub fn overdue(&self, now: Instant) -> Option<EndReason> {
+        // Most sessions have nothing queued; they need no lock.
+        if self.queued_bytes.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        self.with_outbox(|outbox| outbox.overdue(now))
+    }
+
+    /// Ends it and gives up what is queued, to free memory.
+    pub fn evict(&self, reason: EndReason) -> bool {
+        let first = self.end(reason);
+        self.with_outbox(Outbox::discard);
+        first
+    }
+
+    /// Subscriptions that ended by themselves and have to leave the index.
+    pub fn reap(&self) -> Vec<(SubscriptionKey, Filter)> {
+        self.with_outbox(Outbox::reap)
+    }
+
+    /// Counts what a read brought.
+    pub fn count_in(&self, messages: u64, bytes: u64, now: Instant) {
+        let heard = now.saturating_duration_since(self.born).as_millis() as u64;
+        self.last_heard_ms.store(heard, Ordering::Relaxed);
+        if messages > 0 {
+            self.in_messages.fetch_add(messages, Ordering::Relaxed);
+            self.in_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts bytes written to the socket.
+    pub fn count_out(&self, bytes: u64) {
+        self.out_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Says who the client is.
+    pub fn identify(&self, identity: Identity) {
+        self.about().identity = identity;
+    }
+
+    /// Who the client is.
+    pub fn identity(&self) -> Identity {
+        self.about().identity.clone()
+    }
+
+    /// Shows on the status page who keeps the client from publishing; empty when nobody does.
+    pub fn set_paced_by(&self, consumers: Vec<String>) {
+        self.about().paced_by = consumers;
+    }
+
+    pub(crate) fn with_grants<R>(&self, f: impl FnOnce(&mut Grants) -> R) -> R {
+        f(&mut self.about().grants)
+    }
+
+    /// All of it at one moment; with each subscription if `detail`.
+    pub fn snapshot(&self, now: Instant, detail: bool) -> SessionSnapshot {
+        let (identity, paced_by) = {
+            let about = self.about();
+            (about.identity.clone(), about.paced_by.clone())
+        };
+        let outbox = self.lock();
+        let totals = outbox.totals();
+        let heard = Duration::from_millis(self.last_heard_ms.load(Ordering::Relaxed));
+        SessionSnapshot {
+            id: self.id,
+            peer: self.peer,
+            started: self.started,
+            stopped: None,
+            idle: now.saturating_duration_since(self.born).saturating_sub(heard),
+            end: self.end.get().cloned(),
+            identity,
+            in_messages: self.in_messages.load(Ordering::Relaxed),
+            in_bytes: self.in_bytes.load(Ordering::Relaxed),
+            out_messages: totals.delivered,
+            out_bytes: self.out_bytes.load(Ordering::Relaxed),
+            matched: totals.matched,
+            losses: totals.losses,
+            pending_messages: outbox.depth().messages,
+            pending_bytes: outbox.depth().bytes,
+            held_bytes: outbox.held_bytes() as u64,
+            paced_by,
+            subscription_count: outbox.open_subscriptions(),
+            subscriptions: if detail { outbox.subscriptions(now) } else { Vec::new() },
+        }
+    }
+}
