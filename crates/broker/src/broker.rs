@@ -222,7 +222,10 @@ impl Broker {
             one.account.lose_queued(lost);
         });
         last.stopped = Some(SystemTime::now());
-        (last.matched, last.losses) = (accounts.matched, accounts.losses);
+        // What a writer has in hand at this moment nobody will count any more: taken as lost.
+        last.losses = accounts.losses;
+        last.losses.count(lost, accounts.pending_messages);
+        (last.matched, last.out_messages) = (accounts.matched, accounts.out_messages);
         (last.pending_messages, last.pending_bytes) = (0, 0);
         self.registry.closed(last.clone());
         last

@@ -30,7 +30,7 @@ use crate::framing::Framing;
 use crate::sid::Sid;
 use crate::snapshot::SubscriptionSnapshot;
 use ledger::{CONTROL, Ledger};
-use slots::{Slot, Slots, Special, Stage};
+use slots::{Slot, Slots, Special};
 
 /// What a client asks for with a subscription.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +59,8 @@ pub enum WriteEnd {
 pub struct Outbox {
     settings: Arc<OutboxSettings>,
     bytes: ByteQueue,
+    /// Memory of the blocks that a writer has in hand.
+    in_hand: usize,
     ledger: Ledger,
     slots: Slots,
     /// Everything not yet taken by the socket, what a writer has in hand included.
@@ -104,6 +106,7 @@ impl Outbox {
         Self {
             settings,
             bytes: ByteQueue::new(),
+            in_hand: 0,
             ledger: Ledger::default(),
             slots: Slots::default(),
             depth: Depth::default(),
@@ -147,8 +150,10 @@ impl Outbox {
         if self.discarded {
             return 0;
         }
-        // Shared payloads count too: ending the session may free them.
-        self.bytes.block_bytes().max(self.bytes.len()) + self.ledger.held_bytes()
+        // Shared payloads count too: ending the session may free them. What a writer has in hand
+        // counts as well: a stalled client is not a small one while its socket is tried again.
+        let blocks = self.bytes.block_bytes() + self.in_hand;
+        blocks.max(self.depth.bytes as usize) + self.ledger.held_bytes()
     }
 
     // ----- subscriptions
@@ -207,13 +212,9 @@ impl Outbox {
         }
     }
 
-    /// One of the client's plain subscriptions that `accepts`, by its name: where a status message
-    /// can be put.
-    pub fn find_plain(&self, mut accepts: impl FnMut(&Filter) -> bool) -> Option<Sid> {
-        let mut open = self.slots.iter().filter(|(_, slot)| slot.stage == Stage::Open);
-        let plain =
-            |slot: &Slot| slot.special.as_ref().is_none_or(|special| special.queue_group.is_none());
-        open.find(|(_, slot)| plain(slot) && accepts(&slot.filter)).map(|(_, s)| s.sid.clone())
+    /// The client's name for a subscription, while it is open.
+    pub fn sid_of(&mut self, key: SubscriptionKey) -> Option<&Sid> {
+        self.slots.open_mut(key).map(|slot| &slot.sid)
     }
 
     /// Subscriptions that ended by themselves and have to leave the index.
@@ -355,10 +356,10 @@ impl Outbox {
             return Some(reason);
         }
         let notice = framing.ended(message.subject, &slot.sid, &reason);
-        self.push_control(&notice, self.progress);
         let closed = self.close_slot(at);
         self.to_reap.push(closed);
-        None
+        // The notice may be what the connection has no room for.
+        self.push_control(&notice, self.progress)
     }
 
     /// Appends an answer to the client. Says why the session ended over it, if it did: answers
@@ -424,8 +425,12 @@ impl Outbox {
     }
 
     fn settle_charge(&mut self) {
-        let held = self.bytes.block_bytes() + self.ledger.held_bytes() + self.slots.held_bytes();
-        self.charge.set(held);
+        let stream = match self.discarded {
+            // Free, or about to be: whoever makes room must not look for a further victim.
+            true => 0,
+            false => self.bytes.block_bytes() + self.in_hand + self.ledger.held_bytes(),
+        };
+        self.charge.set(stream + self.slots.held_bytes());
     }
 }
 

@@ -110,16 +110,22 @@ impl Registry {
         self.lock().open.get(&id).cloned()
     }
 
-    /// The open sessions, oldest first.
+    /// The open sessions, oldest first; not those that have ended and are still written to.
     pub fn open(&self) -> Vec<Arc<Session>> {
-        let mut open: Vec<_> = self.lock().open.values().cloned().collect();
+        let state = self.lock();
+        let open = state.open.values().filter(|session| session.end_reason().is_none());
+        let mut open: Vec<_> = open.cloned().collect();
         open.sort_by_key(|session| session.id());
         open
     }
 
-    /// The sessions that ended lately, latest first.
-    pub fn recently_closed(&self) -> Vec<SessionSnapshot> {
-        self.lock().closed.iter().rev().cloned().collect()
+    /// The sessions that ended lately, latest first; an end shows here at once, also while the
+    /// client may still read what was queued for it.
+    pub fn recently_closed(&self, now: Instant) -> Vec<SessionSnapshot> {
+        let state = self.lock();
+        let ending = state.open.values().filter(|session| session.end_reason().is_some());
+        let ending: Vec<_> = ending.map(|session| session.snapshot(now, true)).collect();
+        ending.into_iter().chain(state.closed.iter().rev().cloned()).collect()
     }
 
     /// Sums since the start, as of now.

@@ -13,6 +13,9 @@ use crate::framing::Framing;
 use crate::outbox::Outbox;
 use crate::snapshot::SessionSnapshot;
 
+/// See [`Delivered::write_now`]: most of a block.
+const WRITE_NOW_BYTES: u64 = 48 * 1024;
+
 /// Who a client says it is.
 #[derive(Debug, Clone, Default)]
 pub struct Identity {
@@ -33,6 +36,9 @@ pub struct Delivered {
     pub taken: Taken,
     /// The session ended over it; whoever owns the socket has to be told.
     pub ended: bool,
+    /// So much is queued that writing it now, while it is in the cache, beats waiting for the end
+    /// of the batch.
+    pub write_now: bool,
 }
 
 /// One client. Shared between the thread that reads its socket, those that deliver to it, and the
@@ -112,8 +118,11 @@ impl Session {
     /// Ends it: nothing more is queued for it. What is queued may still be written. False if it had
     /// ended already; the first reason stays.
     pub fn end(&self, reason: EndReason) -> bool {
-        self.with_outbox(|outbox| outbox.end(reason.clone()));
-        self.end.set(reason)
+        // Under the lock of the outbox, so that both agree on which reason was the first.
+        self.with_outbox(|outbox| {
+            outbox.end(reason.clone());
+            self.end.set(reason)
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Outbox> {
@@ -144,15 +153,20 @@ impl Session {
         framing: &impl Framing,
         now: Instant,
     ) -> Delivered {
-        let (taken, ended) = self.with_outbox(|outbox| outbox.deliver(key, run, framing, now));
-        let ended = ended.is_some_and(|reason| self.end.set(reason));
-        Delivered { taken, ended }
+        let (taken, ended, write_now) = self.with_outbox(|outbox| {
+            let (taken, ended) = outbox.deliver(key, run, framing, now);
+            let ended = ended.is_some_and(|reason| self.end.set(reason));
+            (taken, ended, !outbox.is_blocked() && outbox.depth().bytes >= WRITE_NOW_BYTES)
+        });
+        Delivered { taken, ended, write_now }
     }
 
     /// Queues an answer to the client; false if the session has ended over it.
     pub fn answer(&self, bytes: &[u8], now: Instant) -> bool {
-        let ended = self.with_outbox(|outbox| outbox.push_control(bytes, now));
-        !ended.is_some_and(|reason| self.end.set(reason))
+        self.with_outbox(|outbox| {
+            let ended = outbox.push_control(bytes, now);
+            !ended.is_some_and(|reason| self.end.set(reason))
+        })
     }
 
     /// Queues the last thing the client gets to read, behind all that is queued already.

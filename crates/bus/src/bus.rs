@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use hashbrown::HashMap;
@@ -85,7 +85,10 @@ impl QueueGroups {
 #[derive(Default)]
 struct Directory {
     index: SubjectIndex,
-    consumers: Slab<Arc<dyn Consumer>>,
+    consumers: HashMap<u32, Arc<dyn Consumer>>,
+    /// Places are not used twice: a thread that still holds a route to a consumer that left must
+    /// not reach its successor, nor take the successor's subscriptions out of the index.
+    last_consumer: u32,
     groups: QueueGroups,
 }
 
@@ -94,6 +97,22 @@ pub(crate) struct Shared {
     /// Rises whenever a subscription comes or goes, which makes cached routes stale.
     generation: AtomicU64,
     pub(crate) budget: Budget,
+    /// Held while somebody is being evicted; the memory is given back when it is free again.
+    evicting: Mutex<()>,
+    routers: AtomicU64,
+}
+
+impl Directory {
+    fn attach(&mut self, consumer: Arc<dyn Consumer>) -> ConsumerId {
+        loop {
+            self.last_consumer = self.last_consumer.wrapping_add(1);
+            if !self.consumers.contains_key(&self.last_consumer) {
+                break;
+            }
+        }
+        self.consumers.insert(self.last_consumer, consumer);
+        ConsumerId(self.last_consumer)
+    }
 }
 
 /// See the [crate documentation](crate). Clones are the same bus.
@@ -116,6 +135,8 @@ impl Bus {
             // A router starts at 0, which is thus never current.
             generation: AtomicU64::new(1),
             budget: Budget::new(config.memory_budget),
+            evicting: Mutex::new(()),
+            routers: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -147,12 +168,12 @@ impl Bus {
 
     /// Gives a consumer its place. It has no subscriptions yet.
     pub fn attach(&self, consumer: Arc<dyn Consumer>) -> ConsumerId {
-        self.change(|directory| ConsumerId(directory.consumers.insert(consumer) as u32))
+        self.change(|directory| directory.attach(consumer))
     }
 
     /// Takes a consumer's place away. Its subscriptions must have been unregistered.
     pub fn detach(&self, id: ConsumerId) {
-        self.change(|directory| directory.consumers.try_remove(id.0 as usize));
+        self.change(|directory| directory.consumers.remove(&id.0));
     }
 
     /// Enters a subscription of `id` into the index.
@@ -172,7 +193,7 @@ impl Bus {
             return Err(SubscribeError::MemoryPressure);
         }
         self.change(|directory| {
-            if !directory.consumers.contains(id.0 as usize) {
+            if !directory.consumers.contains_key(&id.0) {
                 return Err(SubscribeError::Detached);
             }
             let group = queue_group.map_or(Entry::NO_GROUP, |name| directory.groups.join(name));
@@ -239,6 +260,11 @@ impl Bus {
 
     #[cold]
     fn evict_largest(&self, bytes: u64) {
+        // Two threads at a time would evict two where one is enough: the second would look before
+        // the memory of the first victim is back.
+        let _alone = self.shared.evicting.lock().unwrap_or_else(PoisonError::into_inner);
+        // What can never fit is not made to fit by ending everybody; it will be the largest then.
+        let bytes = if bytes > self.budget().limit() { 0 } else { bytes };
         // One pass per victim: the queues change while we look, and victims are rare.
         while self.budget().would_exceed(bytes) {
             let held = |(_, consumer): &(ConsumerId, Arc<dyn Consumer>)| consumer.held_bytes();
@@ -252,6 +278,15 @@ impl Bus {
         }
     }
 
+    /// A start for the pseudo-random numbers of a router, different for each.
+    pub(crate) fn seed(&self) -> u64 {
+        // Steps of the golden ratio, mixed as in splitmix64: neighbours differ in all bits.
+        let mut seed = self.shared.routers.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        seed = (seed ^ (seed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        seed = (seed ^ (seed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (seed ^ (seed >> 31)) | 1
+    }
+
     pub(crate) fn generation(&self) -> u64 {
         // Acquire: pairs with the Release in `change`, so that a route looked up after seeing a
         // generation is at least as new as that.
@@ -261,7 +296,7 @@ impl Bus {
     pub(crate) fn matching(&self, subject: &[u8], route: &mut Route) {
         self.read(|directory| {
             directory.index.matches(subject, |entry| {
-                let Some(consumer) = directory.consumers.get(entry.consumer as usize) else {
+                let Some(consumer) = directory.consumers.get(&entry.consumer) else {
                     return;
                 };
                 let id = ConsumerId(entry.consumer);
@@ -275,7 +310,7 @@ impl Bus {
     fn consumers(&self) -> Vec<(ConsumerId, Arc<dyn Consumer>)> {
         self.read(|directory| {
             let all = directory.consumers.iter();
-            all.map(|(id, consumer)| (ConsumerId(id as u32), consumer.clone())).collect()
+            all.map(|(id, consumer)| (ConsumerId(*id), consumer.clone())).collect()
         })
     }
 
@@ -284,8 +319,7 @@ impl Bus {
     }
 
     fn change<R>(&self, f: impl FnOnce(&mut Directory) -> R) -> R {
-        let mut directory =
-            self.shared.directory.write().unwrap_or_else(PoisonError::into_inner);
+        let mut directory = self.shared.directory.write().unwrap_or_else(PoisonError::into_inner);
         let result = f(&mut directory);
         self.shared.generation.fetch_add(1, Ordering::Release);
         result

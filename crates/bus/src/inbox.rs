@@ -81,8 +81,12 @@ impl Inbox {
 
     /// Ends it; what is queued stays readable.
     pub(crate) fn end(&self, reason: EndReason) {
-        self.monitor.with(|state| state.end(reason));
+        let wakers = self.monitor.with(|state| {
+            state.end(reason);
+            self.below_mark_wakers(state)
+        });
         self.monitor.notify();
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Drops what is queued: nobody is going to read it.
@@ -152,9 +156,15 @@ impl Inbox {
         if self.overflow.limits.behind.is_some() {
             state.progress = Instant::now();
         }
-        let resume = !state.below_mark.is_empty() && !self.over_mark(state, true);
-        let wakers = if resume { std::mem::take(&mut state.below_mark) } else { Vec::new() };
-        (Some(Ok(message)), wakers)
+        (Some(Ok(message)), self.below_mark_wakers(state))
+    }
+
+    /// Those who waited for the queue to fall below its mark, if it has, or has ended.
+    fn below_mark_wakers(&self, state: &mut State) -> Vec<Waker> {
+        if state.below_mark.is_empty() || state.ended.is_none() && self.over_mark(state, true) {
+            return Vec::new();
+        }
+        std::mem::take(&mut state.below_mark)
     }
 
     /// The mark is half of either limit.
@@ -192,7 +202,7 @@ impl Inbox {
 
 impl Consumer for Inbox {
     fn deliver(&self, _key: SubscriptionKey, run: &[Message<'_>], now: Instant) -> Taken {
-        self.monitor.with(|state| {
+        let (taken, wakers) = self.monitor.with(|state| {
             let mut taken = Taken::default();
             for message in run {
                 if state.ended.is_some() || !self.enqueue(state, message, now) {
@@ -201,10 +211,12 @@ impl Consumer for Inbox {
                 taken.queued += 1;
             }
             taken.wake = !std::mem::replace(&mut state.wake_pending, true);
-            taken.over_mark = self.over_mark(state, false);
+            taken.over_mark = state.ended.is_none() && self.over_mark(state, false);
             taken.finished = state.to_reap;
-            taken
-        })
+            (taken, self.below_mark_wakers(state))
+        });
+        wakers.into_iter().for_each(Waker::wake);
+        taken
     }
 
     fn wake(&self, _now: Instant) {
@@ -228,7 +240,11 @@ impl Consumer for Inbox {
     }
 
     fn held_bytes(&self) -> u64 {
-        self.monitor.with(|state| state.account.queued_bytes())
+        self.monitor.with(|state| {
+            // Small messages weigh mostly by what it takes to hold them.
+            let account = &state.account;
+            account.queued_bytes() + account.queued() * SharedMessage::OVERHEAD_BYTES as u64
+        })
     }
 
     fn evict(&self, reason: EndReason) {
@@ -242,16 +258,17 @@ impl Consumer for Inbox {
     }
 
     fn sweep(&self, now: Instant) -> bool {
-        let ended = self.monitor.with(|state| {
+        let (ended, wakers) = self.monitor.with(|state| {
             let stalled = now.saturating_duration_since(state.progress);
             if let Verdict::End(reason) = self.overflow.overdue(state.depth(), stalled) {
                 state.end(reason);
             }
-            state.to_reap
+            (state.to_reap, self.below_mark_wakers(state))
         });
         if ended {
             self.monitor.notify();
         }
+        wakers.into_iter().for_each(Waker::wake);
         ended
     }
 

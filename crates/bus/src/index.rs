@@ -140,8 +140,7 @@ impl SubjectIndex {
             found.remove();
             if self.literals.len() * 8 < self.literals.capacity() {
                 let hasher = &self.hasher;
-                self.literals
-                    .shrink_to(self.literals.len() * 2, |l| hasher.hash_one(&*l.subject));
+                self.literals.shrink_to(self.literals.len() * 2, |l| hasher.hash_one(&*l.subject));
             }
         }
         removed

@@ -80,8 +80,11 @@ pub struct SharedMessage {
 }
 
 impl SharedMessage {
+    /// What holding a message costs besides its bytes.
+    pub(crate) const OVERHEAD_BYTES: usize = size_of::<Self>();
+
     fn copy_of(message: &Message<'_>, budget: &Budget) -> Self {
-        let copied = message.size() + size_of::<Self>();
+        let copied = message.size() + Self::OVERHEAD_BYTES;
         let (payload, charged) = if message.payload.len() < SHARE_FROM_BYTES {
             (Bytes::copy_from_slice(message.payload), copied)
         } else {

@@ -7,11 +7,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use hashbrown::HashMap;
 
 use crate::bus::Bus;
 use crate::consumer::{Consumer, ConsumerId, Taken, Wakeups};
-use crate::message::{Message, SHARE_FROM_BYTES};
+use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
 use crate::pushback::Pushback;
 use crate::route::{Group, Route, SubscriptionKey};
 
@@ -21,7 +22,8 @@ const ROUTES_CACHED: usize = 4096;
 /// What became of a publish call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PublishReport {
-    /// Subscriptions (a queue group counts as one) that matched.
+    /// Subscriptions (a queue group counts as one) that matched, the publisher's own only if it
+    /// wants an echo.
     pub matched: u64,
     /// Copies queued for a consumer.
     pub queued: u64,
@@ -49,8 +51,9 @@ pub struct Router {
 impl Router {
     /// A router of `bus`.
     pub fn new(bus: Bus) -> Self {
-        // Only spreads the first picks of several routers; any odd number would do.
-        let random = std::ptr::from_ref(&bus).addr() as u64 | 1;
+        // [`Bus::publish`] makes a router for one message: all of them starting alike would give
+        // every message to the same member of a queue group.
+        let random = bus.seed();
         Self { bus, generation: 0, cache: HashMap::new(), nobody: Arc::default(), random }
     }
 
@@ -122,6 +125,7 @@ pub struct Batch<'r, 'm> {
     now: Instant,
     /// Messages of one subject that are not handed out yet.
     run: Vec<Message<'m>>,
+    /// What one consumer that keeps a copy of its own may need for them.
     run_bytes: usize,
     route: Arc<Route>,
     /// Consumers with subscriptions to take out of the index.
@@ -129,11 +133,10 @@ pub struct Batch<'r, 'm> {
 }
 
 impl<'m> Batch<'_, 'm> {
-    /// Adds a message; returns how many subscriptions it matches.
+    /// Adds a message; returns how many subscriptions it matches, the publisher's own included.
     #[inline]
     pub fn push(&mut self, message: Message<'m>) -> usize {
-        let same_subject =
-            self.run.first().is_some_and(|first| first.subject == message.subject);
+        let same_subject = self.run.first().is_some_and(|first| first.subject == message.subject);
         if !same_subject || self.router.bus.generation() != self.router.generation {
             self.commit();
             self.route = self.router.route(message.subject);
@@ -143,11 +146,26 @@ impl<'m> Batch<'_, 'm> {
             return 0;
         }
         if message.payload.len() >= SHARE_FROM_BYTES && fan_out > 1 {
+            self.router.bus.make_room(message.size() as u64);
             message.keep(&self.router.bus.shared().budget);
         }
-        self.run_bytes += message.size();
+        let shared = message.shared_payload().map_or(0, Bytes::len);
+        self.run_bytes += message.size() - shared + SharedMessage::OVERHEAD_BYTES;
         self.run.push(message);
         fan_out
+    }
+
+    /// The publisher has changed, for instance its wish for an echo. Commit before.
+    pub fn set_origin(&mut self, origin: Origin) {
+        debug_assert!(self.run.is_empty(), "messages of the origin before are not committed");
+        self.origin = origin;
+    }
+
+    /// The publisher's own subscription that `subject` matches, if there is one in no queue group.
+    pub fn own_subscription(&mut self, subject: &[u8]) -> Option<SubscriptionKey> {
+        let route = self.router.route(subject);
+        let mut plain = route.plain.iter();
+        plain.find(|target| Some(target.id) == self.origin.consumer).map(|target| target.key)
     }
 
     /// Hands out what was pushed; returns how many copies were queued.
@@ -158,18 +176,17 @@ impl<'m> Batch<'_, 'm> {
         }
         let run = std::mem::take(&mut self.run);
         let route = std::mem::replace(&mut self.route, self.router.nobody.clone());
-        self.router.bus.make_room((self.run_bytes * route.fan_out()) as u64);
         let mut over_mark = false;
-        for target in &route.plain {
-            if !self.origin.echo && Some(target.id) == self.origin.consumer {
-                continue;
-            }
+        // The publisher's own place, if nothing of what it sends may go there.
+        let own = self.origin.consumer.filter(|_| !self.origin.echo);
+        for target in route.plain.iter().filter(|target| Some(target.id) != own) {
             let taken = self.hand_out(&target.consumer, target.id, target.key, &run);
             over_mark |= taken.over_mark;
             report.queued += taken.queued;
             report.matched += run.len() as u64;
         }
-        for group in &route.groups {
+        let only_own = |group: &Group| group.members.iter().all(|one| Some(one.id) == own);
+        for group in route.groups.iter().filter(|group| !only_own(group)) {
             for message in &run {
                 let taken = self.hand_to_one(group, message);
                 over_mark |= taken.over_mark;
@@ -194,6 +211,9 @@ impl<'m> Batch<'_, 'm> {
         key: SubscriptionKey,
         run: &[Message<'_>],
     ) -> Taken {
+        // Before each consumer, not once for all: inboxes hold one copy together, and a fan-out to
+        // thousands would seem to exceed any budget.
+        self.router.bus.make_room(self.run_bytes as u64);
         let taken = consumer.deliver(key, run, self.now);
         if taken.wake {
             self.wakeups.add(consumer.clone());

@@ -4,7 +4,7 @@
 //! as *most* of the consumers it fed lately can drain: while more than half of them are over their
 //! mark, reading pauses. A minority never slows it and is dealt with by its own policy.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,8 @@ pub enum PushbackMode {
 pub enum Pace {
     /// Read on.
     Free,
-    /// Pause; these consumers are over their mark. Any of them falling below may change it.
+    /// Pause; these consumers are over their mark, of a queue group all members. Any of them
+    /// falling below may change it.
     Paused(Vec<Arc<dyn Consumer>>),
 }
 
@@ -48,7 +49,8 @@ pub struct Pushback {
 /// subscription stands for itself, a queue group is fine while one of its members is.
 #[derive(Default)]
 struct Fed {
-    over: Vec<Arc<dyn Consumer>>,
+    consumers_over: Vec<Arc<dyn Consumer>>,
+    over: usize,
     fine: usize,
 }
 
@@ -100,33 +102,38 @@ impl Pushback {
 
     fn judge(&self, own: Option<ConsumerId>, resume: bool) -> Pace {
         let mut fed = Fed::default();
-        let mut seen = HashMap::new();
+        let (mut seen, mut seen_groups) = (HashSet::new(), HashSet::new());
         for (route, _) in &self.recent {
             // A publisher is never paced by its own subscriptions: it could not read them.
             for target in route.plain.iter().filter(|target| Some(target.id) != own) {
-                if seen.insert(target.id, ()).is_none() {
+                if seen.insert(target.id) {
                     fed.count(std::slice::from_ref(target), resume);
                 }
             }
             for group in &route.groups {
-                if group.members.iter().all(|member| Some(member.id) != own) {
+                let has_own = group.members.iter().any(|member| Some(member.id) == own);
+                // Groups of one name over different filters have different members.
+                let first = group.members.iter().map(|member| member.id).min();
+                if !has_own && seen_groups.insert((group.id, first)) {
                     fed.count(&group.members, resume);
                 }
             }
         }
         let paused = match self.mode {
-            PushbackMode::Most => fed.over.len() > fed.fine,
-            PushbackMode::Any => !fed.over.is_empty(),
+            PushbackMode::Most => fed.over > fed.fine,
+            PushbackMode::Any => fed.over > 0,
             PushbackMode::None => false,
         };
-        if paused { Pace::Paused(fed.over) } else { Pace::Free }
+        if paused { Pace::Paused(fed.consumers_over) } else { Pace::Free }
     }
 }
 
 impl Fed {
     fn count(&mut self, targets: &[Target], resume: bool) {
         if targets.iter().all(|target| target.consumer.is_over_mark(resume)) {
-            self.over.extend(targets.first().map(|target| target.consumer.clone()));
+            self.over += 1;
+            // All of a group: the first of them that falls below its mark can take messages again.
+            self.consumers_over.extend(targets.iter().map(|target| target.consumer.clone()));
         } else {
             self.fine += 1;
         }

@@ -11,20 +11,21 @@ use super::slots::Stage;
 use super::{Outbox, WriteEnd};
 
 impl Outbox {
-    /// Clears the mark that a wake-up is due; true if something is queued and nobody writes it.
-    pub fn woken(&mut self) -> bool {
+    /// Clears the mark that a wake-up is due: the consumer is being woken.
+    pub fn woken(&mut self) {
         self.wake_pending = false;
-        !self.writing && !self.bytes.is_empty()
     }
 
-    /// Takes everything queued for writing. `None` if there is nothing, or another thread is at it,
-    /// which will see what was added since.
+    /// Takes everything queued for writing. `None` if there is nothing, if the socket takes no more
+    /// ([`Outbox::on_writable`] ends that), or if another thread is at it, which will see what was
+    /// added since.
     pub fn begin_write(&mut self) -> Option<ByteQueue> {
-        if self.writing || self.bytes.is_empty() {
+        if self.writing || self.blocked || self.bytes.is_empty() {
             return None;
         }
         self.writing = true;
         self.writable_again = false;
+        self.in_hand = self.bytes.block_bytes();
         Some(std::mem::take(&mut self.bytes))
     }
 
@@ -38,6 +39,7 @@ impl Outbox {
         now: Instant,
     ) -> bool {
         self.writing = false;
+        self.in_hand = 0;
         self.advance(written, now);
         if self.discarded {
             rest.clear(&self.settings.pool);
@@ -155,6 +157,7 @@ impl Outbox {
         self.discarded = true;
         if self.writing {
             // What the writer has in hand may still go out; it comes back here with the count.
+            self.settle_charge();
             return;
         }
         let reason = self.ended.as_ref().map_or(LossReason::Disconnected, LossReason::of_end);

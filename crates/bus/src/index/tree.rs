@@ -19,10 +19,7 @@ struct Node {
 
 impl Node {
     fn is_empty(&self) -> bool {
-        self.literal.is_empty()
-            && self.any.is_none()
-            && self.ends.is_none()
-            && self.rest.is_none()
+        self.literal.is_empty() && self.any.is_none() && self.ends.is_none() && self.rest.is_none()
     }
 }
 

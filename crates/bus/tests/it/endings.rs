@@ -1,0 +1,228 @@
+//! A subscription that ends always has a reason, and what was queued before is read first.
+
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Instant;
+
+use floodway::{Bus, EndReason, Filter, LossReason, RecvError, SubscribeOptions, Subscription};
+
+fn subscribe(bus: &Bus, capacity: u64) -> Subscription {
+    let options = SubscribeOptions::default().max_messages(capacity);
+    bus.subscribe(&Filter::new("s").unwrap(), options).unwrap()
+}
+
+/// The reason, from both places where it can be read.
+fn reason(subscription: &Subscription) -> EndReason {
+    let reason = subscription.end_reason().unwrap();
+    assert_eq!(subscription.try_recv().unwrap_err(), RecvError::Ended(reason.clone()));
+    reason
+}
+
+/// Ends everything that has something queued, as a process short of memory does.
+fn evict_all(bus: &Bus) {
+    bus.make_room(bus.budget().limit());
+}
+
+// checklist: B1
+#[test]
+fn the_first_reason_wins_and_stays() {
+    let unsubscribe: fn(&Bus, &Subscription) = |_, subscription| subscription.unsubscribe();
+    let overflow: fn(&Bus, &Subscription) = |bus, _| {
+        bus.publish("s", "1");
+        bus.publish("s", "2");
+    };
+    let evict: fn(&Bus, &Subscription) = |bus, _| evict_all(bus);
+    let stop_reading: fn(&Bus, &Subscription) = |bus, _| {
+        bus.sweep(Instant::now() + std::time::Duration::from_secs(31));
+    };
+    let ways = [
+        ("unsubscribed", unsubscribe),
+        ("out_of_capacity", overflow),
+        ("memory_pressure", evict),
+        ("too_far_behind", stop_reading),
+    ];
+    for (first_name, first) in ways {
+        for (_, second) in ways {
+            let bus = Bus::default();
+            let subscription = subscribe(&bus, 1);
+            bus.publish("s", "0");
+            first(&bus, &subscription);
+            let reason = subscription.end_reason().unwrap();
+            assert_eq!(reason.name(), first_name);
+            second(&bus, &subscription);
+            assert_eq!(subscription.end_reason(), Some(reason));
+            assert_eq!((bus.subscription_count(), bus.consumer_count()), (0, 1));
+        }
+    }
+}
+
+/// One thread publishes into a full queue, one unsubscribes, one evicts, all at once.
+fn race(bus: &Bus, subscription: &Arc<Subscription>, start: &Barrier, who: usize) {
+    start.wait();
+    match who {
+        0 => {
+            bus.publish("s", "1");
+            bus.publish("s", "2");
+        }
+        1 => subscription.unsubscribe(),
+        _ => evict_all(bus),
+    }
+    // Only the second cannot be too early, or find nothing to evict.
+    assert!(who != 1 || subscription.end_reason().is_some(), "no reason after unsubscribe");
+    let seen = subscription.end_reason();
+    start.wait();
+    let last = reason(subscription);
+    assert!(seen.is_none_or(|seen| seen == last), "the reason has changed to {last}");
+    start.wait();
+}
+
+// checklist: B1
+#[test]
+fn racing_ends_leave_one_reason_that_never_changes() {
+    const ROUNDS: usize = 2000;
+    let bus = Bus::default();
+    let start = Barrier::new(3);
+    let subscriptions: Vec<_> = (0..ROUNDS).map(|_| Arc::new(subscribe(&bus, 1))).collect();
+    // One at a time is on the bus: the others must not take part in its race.
+    subscriptions.iter().for_each(|subscription| subscription.unsubscribe());
+    drop(subscriptions);
+    let next = std::sync::Mutex::new(None);
+    let mut names = std::collections::BTreeMap::new();
+    thread::scope(|scope| {
+        for who in 0..3 {
+            let (bus, start, next) = (&bus, &start, &next);
+            scope.spawn(move || {
+                for round in 0..ROUNDS {
+                    if who == round % 3 {
+                        let subscription = Arc::new(subscribe(bus, 1));
+                        bus.publish("s", "0");
+                        *next.lock().unwrap() = Some(subscription);
+                    }
+                    start.wait();
+                    let subscription = next.lock().unwrap().clone().unwrap();
+                    race(bus, &subscription, start, who);
+                }
+            });
+        }
+    });
+    let last = next.into_inner().unwrap().unwrap();
+    *names.entry(reason(&last).name()).or_insert(0) += 1;
+    drop(last);
+    assert_eq!((bus.subscription_count(), bus.consumer_count()), (0, 0));
+    assert_eq!(bus.budget().used(), 0);
+}
+
+// checklist: B2
+#[test]
+fn what_was_queued_is_read_first_then_the_reason() {
+    for run in 0..10_000_u32 {
+        let bus = Bus::default();
+        let queued = run % 8;
+        let subscription = subscribe(&bus, queued.into());
+        (0..queued).for_each(|n| assert_eq!(bus.publish("s", [n as u8]).queued, 1));
+        let expected = if run % 2 == 0 {
+            subscription.unsubscribe();
+            "unsubscribed"
+        } else {
+            assert_eq!(bus.publish("s", "one too many").queued, 0);
+            "out_of_capacity"
+        };
+        assert_eq!(bus.publish("s", "too late").queued, 0);
+        if run % 3 == 0 {
+            assert_eq!(subscription.take_backlog().len(), queued as usize);
+        } else {
+            for n in 0..queued {
+                assert_eq!(subscription.recv().unwrap().payload()[..], [n as u8], "run {run}");
+            }
+        }
+        assert_eq!(reason(&subscription).name(), expected);
+        assert!(matches!(subscription.recv(), Err(RecvError::Ended(_))), "and so for ever");
+        let account = subscription.account();
+        assert_eq!((account.delivered(), account.losses().total()), (queued.into(), run as u64 % 2));
+        assert!(account.is_conserved());
+    }
+}
+
+#[test]
+fn memory_pressure_takes_what_was_queued_and_says_so() {
+    let bus = Bus::default();
+    let subscription = subscribe(&bus, 10);
+    (0..4).for_each(|_| assert_eq!(bus.publish("s", "x").queued, 1));
+    evict_all(&bus);
+    assert!(matches!(reason(&subscription), EndReason::MemoryPressure { bytes: 8.., .. }));
+    let account = subscription.account();
+    assert_eq!(account.losses().of(LossReason::MemoryPressure), 4);
+    assert!(account.is_conserved() && account.queued() == 0);
+}
+
+#[test]
+fn a_blocked_reader_wakes_at_each_kind_of_end() {
+    let ends: [fn(&Bus, &Subscription); 2] = [
+        |_, subscription| subscription.unsubscribe(),
+        |bus, _| bus.publish("s", "a").queued.checked_sub(0).map_or((), |_| ()),
+    ];
+    for (n, end) in ends.into_iter().enumerate() {
+        let bus = Bus::default();
+        // With no room at all the first message ends it.
+        let subscription = subscribe(&bus, 0);
+        thread::scope(|scope| {
+            let reading = scope.spawn(|| subscription.recv());
+            end(&bus, &subscription);
+            assert!(matches!(reading.join().unwrap(), Err(RecvError::Ended(_))), "end {n}");
+        });
+    }
+}
+
+// checklist: B5
+#[test]
+fn dropping_the_handle_unsubscribes_and_nothing_leaks() {
+    let bus = Bus::default();
+    let filters = ["s", "a.b", "a.*", ">"].map(|text| Filter::new(text).unwrap());
+    thread::scope(|scope| {
+        for offset in 0..2 {
+            let (bus, filters) = (&bus, &filters);
+            scope.spawn(move || {
+                for n in 0..100_000 {
+                    let filter = &filters[(n + offset) % filters.len()];
+                    let group = SubscribeOptions::default().queue_group("g");
+                    let options = if n % 3 == 0 { group } else { SubscribeOptions::default() };
+                    let subscription = bus.subscribe(filter, options).unwrap();
+                    if n % 16 == 0 {
+                        bus.publish("a.b", "left unread by those who are dropped now");
+                    }
+                    drop(subscription);
+                }
+            });
+        }
+    });
+    assert_eq!((bus.subscription_count(), bus.consumer_count()), (0, 0));
+    assert_eq!(bus.budget().used(), 0);
+    assert_eq!(bus.publish("a.b", "x"), floodway::PublishReport::default());
+}
+
+#[test]
+fn a_successor_is_not_harmed_by_the_end_of_the_one_before() {
+    let bus = Bus::default();
+    thread::scope(|scope| {
+        // Overflows whoever is there: its end is noticed by this thread, and taken out of the
+        // index by it, perhaps only when the owner has subscribed afresh.
+        let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        for _ in 0..2 {
+            let (bus, stop) = (&bus, stop.clone());
+            scope.spawn(move || {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    bus.publish("flood", "x");
+                }
+            });
+        }
+        for _ in 0..3000 {
+            let filter = Filter::new("flood").unwrap();
+            let victim = bus.subscribe(&filter, SubscribeOptions::default().max_messages(0));
+            drop(victim);
+            let successor = bus.subscribe(&filter, SubscribeOptions::default()).unwrap();
+            let deadline = Instant::now() + std::time::Duration::from_secs(10);
+            assert!(successor.recv_until(Some(deadline)).is_ok(), "it receives nothing");
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}

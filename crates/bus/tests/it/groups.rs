@@ -1,0 +1,111 @@
+//! Queue groups: each message goes to one member, to one that has room if there is any.
+
+use std::time::Instant;
+
+use floodway::{
+    Bus, Filter, Message, Origin, PublishReport, Pushback, PushbackMode, Router, SubscribeOptions,
+    Subscription, Wakeups,
+};
+
+fn member(bus: &Bus, filter: &str, group: &str) -> Subscription {
+    let options = SubscribeOptions::default().queue_group(group).max_messages(100);
+    bus.subscribe(&Filter::new(filter).unwrap(), options).unwrap()
+}
+
+#[test]
+fn each_message_goes_to_one_member_of_each_group_and_to_all_others() {
+    let bus = Bus::default();
+    // One name is one group, whatever the filters are.
+    let group_a = [member(&bus, "jobs.*", "a"), member(&bus, "jobs.>", "a")];
+    let group_b = [member(&bus, "jobs.1", "b")];
+    let plain = bus.subscribe(&Filter::new("jobs.*").unwrap(), SubscribeOptions::default());
+    for _ in 0..40 {
+        assert_eq!(bus.publish("jobs.1", "x"), PublishReport { matched: 3, queued: 3 });
+    }
+    let sizes = group_a.map(|member| member.take_backlog().len());
+    assert_eq!(sizes[0] + sizes[1], 40);
+    assert!(sizes[0] > 5 && sizes[1] > 5, "not spread: {sizes:?}");
+    assert_eq!(group_b[0].account().queued(), 40);
+    assert_eq!(plain.unwrap().account().queued(), 40);
+}
+
+#[test]
+fn work_goes_to_a_member_with_room() {
+    let bus = Bus::default();
+    let [idle, busy] = [member(&bus, "jobs", "g"), member(&bus, "jobs", "g")];
+    for _ in 0..1000 {
+        bus.publish("jobs", "x");
+        idle.take_backlog();
+    }
+    assert_eq!(busy.account().queued(), 51, "filled to just over its mark, half its limit");
+    // All over their marks: still nobody is passed over before its limit.
+    let mut queued = 0;
+    while idle.end_reason().is_none() && busy.end_reason().is_none() {
+        queued += bus.publish("jobs", "x").queued;
+    }
+    assert!(queued > 50, "{queued}");
+}
+
+#[test]
+fn a_member_that_has_ended_is_passed_over() {
+    let bus = Bus::default();
+    let [mut full, mut other] = [member(&bus, "jobs", "g"), member(&bus, "jobs", "g")];
+    let mut published = 0;
+    // Whoever is chosen when it is full ends, and the message goes to the other one.
+    while full.end_reason().is_none() && other.end_reason().is_none() {
+        assert_eq!(bus.publish("jobs", "x"), PublishReport { matched: 1, queued: 1 });
+        published += 1;
+    }
+    if full.end_reason().is_none() {
+        std::mem::swap(&mut full, &mut other);
+    }
+    assert_eq!(other.end_reason(), None);
+    let accounts = [full.account(), other.account()];
+    assert_eq!(accounts[0].queued() + accounts[1].queued(), published);
+    assert_eq!(accounts[0].losses().total(), 1);
+    assert!(accounts.iter().all(floodway::Account::is_conserved));
+}
+
+/// Publishes to `own` what comes from itself.
+fn publish_as(bus: &Bus, router: &mut Router, subject: &str, echo: bool) -> PublishReport {
+    let (mut pushback, mut wakeups) = (Pushback::new(PushbackMode::None), Wakeups::new());
+    let route = router.route(b"who");
+    let consumer = route.plain().first().map(|target| target.consumer_id());
+    let now = Instant::now();
+    let origin = Origin { consumer, echo };
+    let mut batch = router.batch(origin, &mut pushback, &mut wakeups, now);
+    batch.push(Message::new(subject.as_bytes(), b"x"));
+    let report = batch.commit();
+    wakeups.wake_all(now);
+    assert_eq!(bus.budget().limit(), 256 << 20);
+    report
+}
+
+#[test]
+fn without_echo_a_publisher_gets_nothing_of_its_own() {
+    let bus = Bus::default();
+    let mut router = Router::new(bus.clone());
+    let own = bus.subscribe(&Filter::new("*").unwrap(), SubscribeOptions::default()).unwrap();
+    let one = PublishReport { matched: 1, queued: 1 };
+    assert_eq!(publish_as(&bus, &mut router, "a", true), one);
+    assert_eq!(publish_as(&bus, &mut router, "a", false), PublishReport::default());
+    let other = bus.subscribe(&Filter::new("a").unwrap(), SubscribeOptions::default()).unwrap();
+    assert_eq!(publish_as(&bus, &mut router, "a", false), one);
+    assert_eq!((own.account().queued(), other.account().queued()), (1, 1));
+}
+
+#[test]
+fn a_publisher_is_not_chosen_for_its_own_job_without_echo() {
+    let bus = Bus::default();
+    let mut router = Router::new(bus.clone());
+    // One consumer cannot be in a group and be found as plain: the own place is looked up from a
+    // group route by sending it one message.
+    let own = member(&bus, "jobs", "g");
+    let nobody = Origin { consumer: None, echo: false };
+    let (mut pushback, mut wakeups) = (Pushback::new(PushbackMode::None), Wakeups::new());
+    let now = Instant::now();
+    let mut batch = router.batch(nobody, &mut pushback, &mut wakeups, now);
+    batch.push(Message::new(b"jobs", b"x"));
+    assert_eq!(batch.commit(), PublishReport { matched: 1, queued: 1 });
+    assert_eq!(own.account().queued(), 1);
+}

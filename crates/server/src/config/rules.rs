@@ -1,0 +1,72 @@
+//! What must hold between keys.
+
+use super::draft::Draft;
+use super::{duration, size};
+
+/// Checks the rules, and lowers the default mark where the limit above it was lowered.
+pub(super) fn check(draft: &mut Draft<'_>) {
+    lame_duck(draft);
+    payload(draft);
+    mark(draft);
+    addresses(draft);
+}
+
+fn lame_duck(draft: &mut Draft<'_>) {
+    let shutdown = &draft.config.shutdown;
+    if shutdown.lame_duck_grace >= shutdown.lame_duck_duration {
+        let message = format!(
+            "`lame_duck_grace` ({}) must be shorter than `lame_duck_duration` ({})",
+            duration::exact(shutdown.lame_duck_grace),
+            duration::exact(shutdown.lame_duck_duration),
+        );
+        draft
+            .wrong_together(&["shutdown.lame_duck_grace", "shutdown.lame_duck_duration"], &message);
+    }
+}
+
+/// A message larger than a queue may be would end every consumer it is for.
+fn payload(draft: &mut Draft<'_>) {
+    let payload = draft.config.limits.payload as u64;
+    let queues = [
+        ("overflow.connection.bytes", draft.config.overflow.connection.bytes),
+        ("overflow.subscription.bytes", draft.config.overflow.subscription.bytes),
+    ];
+    for (path, bytes) in queues {
+        if let Some(bytes) = bytes.filter(|bytes| *bytes < payload) {
+            let message = format!(
+                "`limits.payload` ({}) must not be more than `{path}` ({})",
+                size::exact(payload),
+                size::exact(bytes),
+            );
+            draft.wrong_together(&[path, "limits.payload"], &message);
+        }
+    }
+}
+
+/// Above half of its limit a consumer would be ended before its publishers slow down enough.
+/// Only a mark that was asked for is a mistake: whoever lowers the limit alone means the default.
+fn mark(draft: &mut Draft<'_>) {
+    let Some(bytes) = draft.config.overflow.connection.bytes else { return };
+    let most = (bytes / 2).max(1);
+    if draft.config.pushback.mark <= most {
+        return;
+    }
+    if draft.is_set("pushback.mark") {
+        let message = format!(
+            "it must be at most half of `overflow.connection.bytes` ({}), so at most {}",
+            size::exact(bytes),
+            size::exact(most),
+        );
+        draft.wrong_together(&["pushback.mark"], &message);
+    } else {
+        draft.config.pushback.mark = most;
+    }
+}
+
+fn addresses(draft: &mut Draft<'_>) {
+    let listen = draft.config.listen;
+    if listen.port() != 0 && draft.config.http == Some(listen) {
+        let message = format!("`listen` and `http` cannot both be {listen}");
+        draft.wrong_together(&["http", "listen"], &message);
+    }
+}

@@ -1,0 +1,185 @@
+//! The side of a client that any thread may use: taking messages for it, and writing to its socket.
+
+use std::io::{self, IoSlice, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+use std::time::Instant;
+
+use floodway::{Consumer, EndReason, Filter, Message, SubscriptionKey, Taken};
+use floodway_broker::{Session, WriteEnd};
+use floodway_queue::{BlockPool, ByteQueue};
+use mio::net::TcpStream;
+
+use super::framing::NatsFraming;
+use crate::shard::{Command, PeerRef, ShardHandle};
+
+/// Slices per vectored write; at full blocks 4 MiB, more than a socket takes at once.
+const SLICES: usize = 64;
+
+/// See the [module header](self).
+#[derive(Debug)]
+pub(crate) struct Connection {
+    session: Arc<Session>,
+    /// Gone once the connection is closed: routes that are cached somewhere may keep the rest of it
+    /// in memory a little longer, and must not keep the descriptor open.
+    socket: Mutex<Option<Arc<TcpStream>>>,
+    shard: Arc<ShardHandle>,
+    place: PeerRef,
+    pool: Arc<BlockPool>,
+    headers: AtomicBool,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        session: Arc<Session>,
+        socket: Arc<TcpStream>,
+        shard: Arc<ShardHandle>,
+        place: PeerRef,
+        pool: Arc<BlockPool>,
+    ) -> Self {
+        let headers = AtomicBool::new(false);
+        Self { session, socket: Mutex::new(Some(socket)), shard, place, pool, headers }
+    }
+
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    pub(crate) fn place(&self) -> PeerRef {
+        self.place
+    }
+
+    pub(crate) fn shard(&self) -> &Arc<ShardHandle> {
+        &self.shard
+    }
+
+    /// Whether the client understands headers, as its CONNECT said.
+    pub(crate) fn set_headers(&self, headers: bool) {
+        self.headers.store(headers, Ordering::Relaxed);
+    }
+
+    fn socket(&self) -> Option<Arc<TcpStream>> {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets go of the socket; nothing is written any more.
+    pub(crate) fn close_socket(&self) {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Writes what is queued, unless the socket takes no more or another thread is at it.
+    pub(crate) fn flush(&self, now: Instant) {
+        let Some(socket) = self.socket() else { return };
+        let begin = || {
+            self.session.with_outbox(|outbox| {
+                outbox.woken();
+                outbox.begin_write()
+            })
+        };
+        while let Some(mut taken) = begin() {
+            let (written, end) = write_out(&socket, &mut taken, &self.pool);
+            self.session.count_out(written as u64);
+            let more =
+                self.session.with_outbox(|outbox| outbox.end_write(taken, written, end, now));
+            if end == WriteEnd::Broken {
+                self.shard.send(Command::Broken(self.place));
+            }
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// The socket takes more again.
+    pub(crate) fn on_writable(&self, now: Instant) {
+        let blocked = self.session.with_outbox(|outbox| {
+            let blocked = outbox.is_blocked();
+            outbox.on_writable();
+            blocked
+        });
+        if blocked {
+            self.flush(now);
+        }
+    }
+}
+
+fn write_out(socket: &TcpStream, queue: &mut ByteQueue, pool: &BlockPool) -> (usize, WriteEnd) {
+    let mut written = 0;
+    while !queue.is_empty() {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let used = queue.slices(&mut slices);
+        let offered: usize = slices[..used].iter().map(|slice| slice.len()).sum();
+        let mut writer = socket;
+        match writer.write_vectored(&slices[..used]) {
+            Ok(0) => return (written, WriteEnd::Broken),
+            Ok(count) => {
+                queue.advance(count, pool);
+                written += count;
+                // A short write has filled the socket; asking again would only tell so.
+                if count < offered {
+                    return (written, WriteEnd::Blocked);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return (written, WriteEnd::Blocked);
+            }
+            Err(_) => return (written, WriteEnd::Broken),
+        }
+    }
+    (written, WriteEnd::Drained)
+}
+
+impl Consumer for Connection {
+    fn deliver(&self, key: SubscriptionKey, run: &[Message<'_>], now: Instant) -> Taken {
+        let framing = NatsFraming { headers: self.headers.load(Ordering::Relaxed) };
+        let delivered = self.session.deliver(key, run, &framing, now);
+        if delivered.ended {
+            self.shard.send(Command::Ended(self.place));
+        }
+        if delivered.write_now {
+            self.flush(now);
+        }
+        delivered.taken
+    }
+
+    fn wake(&self, now: Instant) {
+        self.flush(now);
+    }
+
+    fn is_over_mark(&self, resume: bool) -> bool {
+        self.session.is_over_mark(resume)
+    }
+
+    fn on_below_mark(&self, waker: Waker) {
+        self.session.on_below_mark(waker);
+    }
+
+    fn held_bytes(&self) -> u64 {
+        self.session.with_outbox(|outbox| outbox.held_bytes() as u64)
+    }
+
+    fn evict(&self, reason: EndReason) {
+        if self.session.evict(reason) {
+            self.shard.send(Command::Ended(self.place));
+        }
+    }
+
+    fn sweep(&self, _now: Instant) -> bool {
+        // The shard that owns the socket looks after it.
+        false
+    }
+
+    fn reap(&self) -> Vec<(SubscriptionKey, Filter)> {
+        self.session.reap()
+    }
+
+    fn label(&self) -> String {
+        let (id, peer) = (self.session.id(), self.session.peer());
+        match self.session.identity().name {
+            Some(name) => format!("cid {id} ({name}, {peer})"),
+            None => format!("cid {id} ({peer})"),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! How messages stand on the wire towards a NATS client.
+
+use floodway::{EndReason, Message};
+use floodway_broker::{Framing, Sid};
+use floodway_queue::{BlockPool, ByteQueue};
+use floodway_wire::nats::{encode_hmsg, header::HeaderBlock};
+
+/// Frames for one client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NatsFraming {
+    /// The client understands headers; otherwise it gets the payload alone.
+    pub(crate) headers: bool,
+}
+
+/// Decimal digits of a size.
+#[inline]
+fn digits(size: usize) -> usize {
+    match size {
+        0..10 => 1,
+        10..100 => 2,
+        100..1_000 => 3,
+        1_000..10_000 => 4,
+        _ => size.ilog10() as usize + 1,
+    }
+}
+
+#[inline]
+fn put_size(block: &mut Vec<u8>, size: usize) {
+    block.extend_from_slice(itoa::Buffer::new().format(size).as_bytes());
+}
+
+impl NatsFraming {
+    fn headers<'m>(&self, message: &Message<'m>) -> &'m [u8] {
+        if self.headers { message.headers } else { &[] }
+    }
+
+    /// Length of the line before headers and payload, its line end included.
+    #[inline]
+    fn line_len(&self, head: &[u8], message: &Message<'_>) -> usize {
+        let headers = self.headers(message).len();
+        let total = headers + message.payload.len();
+        let reply = message.reply.map_or(0, |reply| reply.len() + 1);
+        let header_size = if headers == 0 { 0 } else { 1 + digits(headers) + 1 };
+        head.len() + reply + header_size + digits(total) + 2
+    }
+
+    /// `MSG subject sid [reply] size` or `HMSG subject sid [reply] header-size size`.
+    #[inline]
+    fn put_line(&self, head: &[u8], message: &Message<'_>, block: &mut Vec<u8>) {
+        let headers = self.headers(message).len();
+        if headers > 0 {
+            block.push(b'H');
+        }
+        block.extend_from_slice(head);
+        if let Some(reply) = message.reply {
+            block.extend_from_slice(reply);
+            block.push(b' ');
+        }
+        if headers > 0 {
+            put_size(block, headers);
+            block.push(b' ');
+        }
+        put_size(block, headers + message.payload.len());
+        block.extend_from_slice(b"\r\n");
+    }
+}
+
+impl Framing for NatsFraming {
+    fn head(&self, subject: &[u8], sid: &Sid, head: &mut Vec<u8>) {
+        head.extend_from_slice(b"MSG ");
+        head.extend_from_slice(subject);
+        head.push(b' ');
+        sid.write_to(head);
+        head.push(b' ');
+    }
+
+    #[inline]
+    fn frame(
+        &self,
+        head: &[u8],
+        message: &Message<'_>,
+        waiting: bool,
+        out: &mut ByteQueue,
+        pool: &BlockPool,
+    ) {
+        let headers = self.headers(message);
+        let line = self.line_len(head, message);
+        let Some(shared) = message.shared_payload() else {
+            let len = line + headers.len() + message.payload.len() + 2;
+            out.append(len, waiting, pool, |block| {
+                self.put_line(head, message, block);
+                block.extend_from_slice(headers);
+                block.extend_from_slice(message.payload);
+                block.extend_from_slice(b"\r\n");
+            });
+            return;
+        };
+        out.append(line + headers.len(), waiting, pool, |block| {
+            self.put_line(head, message, block);
+            block.extend_from_slice(headers);
+        });
+        out.push_shared(shared.clone());
+        out.append(2, waiting, pool, |block| block.extend_from_slice(b"\r\n"));
+    }
+
+    #[inline]
+    fn frame_len(&self, head: &[u8], message: &Message<'_>) -> usize {
+        let body = self.headers(message).len() + message.payload.len() + 2;
+        self.line_len(head, message) + body
+    }
+
+    fn ended(&self, subject: &[u8], sid: &Sid, reason: &EndReason) -> Vec<u8> {
+        if !self.headers {
+            return Vec::new();
+        }
+        let headers = HeaderBlock::new()
+            .with_status(409, "Subscription Ended")
+            .append("Floodway-End-Code", reason.name())
+            .append("Floodway-End-Reason", &reason.to_string())
+            .encode();
+        let mut notice = Vec::new();
+        let mut name = Vec::new();
+        sid.write_to(&mut name);
+        encode_hmsg(&mut notice, subject, &name, None, &headers, &[]);
+        notice
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_beforehand_exactly_how_long_a_frame_will_be() {
+        let budget = floodway::Budget::new(1 << 30);
+        let pool = BlockPool::new(2);
+        let headers = b"NATS/1.0\r\nA: b\r\n\r\n";
+        for size in [0, 1, 9, 10, 99, 100, 999, 1000, 9999, 10_000, 99_999, 100_000] {
+            for (reply, with_headers, share) in
+                [(None, false, false), (Some(&b"r.1"[..]), true, false), (None, true, true)]
+            {
+                let payload = vec![b'x'; size];
+                let mut message = Message::new(b"a.b", &payload).with_reply(reply);
+                if with_headers {
+                    message = message.with_headers(headers);
+                }
+                if share {
+                    message.keep(&budget);
+                }
+                for understands in [true, false] {
+                    let framing = NatsFraming { headers: understands };
+                    let (mut head, mut out) = (Vec::new(), ByteQueue::new());
+                    framing.head(message.subject, &Sid::Number(7), &mut head);
+                    framing.frame(&head, &message, false, &mut out, &pool);
+                    assert_eq!(out.len(), framing.frame_len(&head, &message));
+                    let text = out.to_vec();
+                    let verb: &[u8] = if with_headers && understands { b"HMSG " } else { b"MSG " };
+                    assert!(text.starts_with(verb) && text.ends_with(b"\r\n"));
+                }
+            }
+        }
+    }
+}

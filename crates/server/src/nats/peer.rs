@@ -1,0 +1,465 @@
+//! The side of a client that only its own shard uses: reading its socket, and its life as a whole.
+
+use std::io::{self, Read};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use floodway::{Charge, EndReason, Pace, Pushback};
+use floodway_broker::{Advisory, Broker};
+use floodway_wire::nats::{self, ClientOp, PING_LINE, encode_err, parse_client};
+use mio::net::TcpStream;
+
+use super::connection::Connection;
+use super::protocol::{Close, Protocol, Settings};
+use crate::shard::{ResumePublisher, ShardContext};
+
+/// The first PING comes early: it measures the way to the client, as other servers do.
+const FIRST_PING: Duration = Duration::from_secs(2);
+/// How long a client may take to close its side after we closed ours.
+const HALF_CLOSED: Duration = Duration::from_secs(1);
+
+/// What is to happen with a peer next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Wait for its socket, or for time to pass.
+    Wait,
+    /// There may be more to read.
+    ReadMore,
+    /// It is over; forget it.
+    Gone,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// It has ended; what is queued may still be written.
+    Draining { until: Instant },
+    /// Everything is written and our side closed; what still comes in is thrown away, for closing
+    /// a socket with unread bytes makes the client lose what it has not read yet.
+    HalfClosed { until: Instant },
+}
+
+/// See the [module header](self).
+#[derive(Debug)]
+pub(crate) struct Peer {
+    socket: Arc<TcpStream>,
+    connection: Arc<Connection>,
+    protocol: Protocol,
+    pushback: Pushback,
+    /// The start of a message whose rest has not come yet.
+    carry: Vec<u8>,
+    /// How much of it is filled; only a message larger than the read buffer has room left.
+    carried: usize,
+    /// How long that message is known to become.
+    needed: usize,
+    carry_charge: Charge,
+    stage: Stage,
+    /// The socket has something to read, or may have.
+    readable: bool,
+    /// Not read: its consumers are over their marks.
+    paused: bool,
+    /// Paused for good.
+    stopping: bool,
+    opened: Instant,
+    heard: Instant,
+    next_ping: Instant,
+}
+
+impl Peer {
+    /// A client that just connected. It is greeted with INFO.
+    pub(crate) fn open(
+        broker: Arc<Broker>,
+        settings: Arc<Settings>,
+        socket: Arc<TcpStream>,
+        connection: Arc<Connection>,
+        now: Instant,
+    ) -> Self {
+        let session = connection.session().clone();
+        let pushback = Pushback::new(broker.pushback());
+        let next_ping = now + settings.ping_interval.min(FIRST_PING);
+        let info = settings.facts.line(session.id(), session.peer(), false);
+        let carry_charge = broker.bus().budget().charge(0);
+        let protocol = Protocol::new(broker, settings, connection.clone());
+        session.answer(&info, now);
+        Self {
+            socket,
+            connection,
+            protocol,
+            pushback,
+            carry: Vec::new(),
+            carried: 0,
+            needed: 0,
+            carry_charge,
+            stage: Stage::Open,
+            readable: false,
+            paused: false,
+            stopping: false,
+            opened: now,
+            heard: now,
+            next_ping,
+        }
+    }
+
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.stage == Stage::Open
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    pub(crate) fn set_readable(&mut self) {
+        self.readable = true;
+    }
+
+    // ----- reading
+
+    /// Reads once and carries out what came.
+    pub(crate) fn read(&mut self, cx: &mut ShardContext, now: Instant) -> Progress {
+        if !self.readable || self.paused && self.is_open() {
+            return Progress::Wait;
+        }
+        let mut buffer = std::mem::take(&mut cx.buffer);
+        let progress = if self.is_open() {
+            self.read_into(&mut buffer, cx, now)
+        } else {
+            self.throw_away(&mut buffer)
+        };
+        cx.buffer = buffer;
+        progress
+    }
+
+    fn read_into(&mut self, buffer: &mut [u8], cx: &mut ShardContext, now: Instant) -> Progress {
+        if self.needed > buffer.len() {
+            return self.read_large(cx, now);
+        }
+        let carried = self.carried;
+        buffer[..carried].copy_from_slice(&self.carry[..carried]);
+        let mut socket = &*self.socket;
+        match socket.read(&mut buffer[carried..]) {
+            Ok(0) => self.closed_by_client(),
+            Ok(count) => {
+                // A short read has emptied the socket: the next bytes come with a new event.
+                self.readable = carried + count == buffer.len();
+                let input = &buffer[..carried + count];
+                let used = self.carry_out(input, cx, now);
+                self.carry_over(&input[used..]);
+                self.after_read()
+            }
+            Err(error) => self.read_failed(&error),
+        }
+    }
+
+    /// A message larger than the read buffer is collected in memory of its own, which grows with
+    /// what really came: a size on a line is only a claim.
+    fn read_large(&mut self, cx: &mut ShardContext, now: Instant) -> Progress {
+        if self.carried == self.carry.len() {
+            let size = (self.carried * 2).clamp(cx.buffer_bytes(), self.needed);
+            self.carry.resize(size, 0);
+            self.carry_charge.set(self.carry.capacity());
+        }
+        let mut socket = &*self.socket;
+        match socket.read(&mut self.carry[self.carried..]) {
+            Ok(0) => self.closed_by_client(),
+            Ok(count) => {
+                self.carried += count;
+                self.readable = self.carried == self.carry.len();
+                if self.carried == self.needed {
+                    let carry = std::mem::take(&mut self.carry);
+                    let used = self.carry_out(&carry, cx, now);
+                    self.carry_over(&carry[used..]);
+                }
+                self.after_read()
+            }
+            Err(error) => self.read_failed(&error),
+        }
+    }
+
+    fn after_read(&self) -> Progress {
+        if self.readable { Progress::ReadMore } else { Progress::Wait }
+    }
+
+    fn carry_over(&mut self, rest: &[u8]) {
+        if rest.is_empty() && self.carry.capacity() > 0 {
+            self.carry = Vec::new();
+        } else {
+            self.carry.clear();
+            self.carry.extend_from_slice(rest);
+        }
+        self.carried = rest.len();
+        self.carry_charge.set(self.carry.capacity());
+    }
+
+    fn closed_by_client(&mut self) -> Progress {
+        self.connection.session().end(EndReason::Disconnected { cause: "client closed" });
+        Progress::Gone
+    }
+
+    fn read_failed(&mut self, error: &io::Error) -> Progress {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                Progress::Wait
+            }
+            io::ErrorKind::Interrupted => Progress::ReadMore,
+            _ => {
+                let cause = "connection lost while reading";
+                self.connection.session().end(EndReason::Disconnected { cause });
+                Progress::Gone
+            }
+        }
+    }
+
+    fn throw_away(&mut self, buffer: &mut [u8]) -> Progress {
+        let mut socket = &*self.socket;
+        match socket.read(buffer) {
+            Ok(0) => Progress::Gone,
+            Ok(_) => Progress::ReadMore,
+            Err(error) => self.read_failed(&error),
+        }
+    }
+
+    /// Carries out every whole operation in `input`; returns how much of it that was.
+    fn carry_out(&mut self, input: &[u8], cx: &mut ShardContext, now: Instant) -> usize {
+        let (mut used, mut messages, mut bytes) = (0, 0, 0);
+        let Self { protocol, pushback, .. } = self;
+        let mut batch =
+            cx.router.batch(protocol.origin(), pushback, &mut cx.wakeups, now);
+        let close = loop {
+            match parse_client(&input[used..], protocol.parse_limits()) {
+                Ok(nats::Progress::Op { op: ClientOp::Publish(publish), used: size }) => {
+                    used += size;
+                    messages += 1;
+                    bytes += (publish.payload.len() + publish.headers.len()) as u64;
+                    if let Err(close) = protocol.publish(publish, &mut batch, now) {
+                        break Some(close);
+                    }
+                }
+                Ok(nats::Progress::Op { op, used: size }) => {
+                    used += size;
+                    // What was published before takes effect before: a PONG comes after it.
+                    batch.commit();
+                    if let Err(close) = protocol.operate(op, now) {
+                        break Some(close);
+                    }
+                    batch.set_origin(protocol.origin());
+                }
+                Ok(nats::Progress::More { needed }) => {
+                    self.needed = needed;
+                    break (!protocol.authorized && !starts_connect(&input[used..]))
+                        .then_some(super::protocol::AUTHORIZATION_VIOLATION);
+                }
+                Err(violation) => break Some(protocol.violation(violation)),
+            }
+        };
+        batch.commit();
+        self.heard = now;
+        let session = self.connection.session();
+        session.count_in(messages, bytes, now);
+        cx.answered.push(self.connection.clone());
+        if let Some(close) = close {
+            self.close(close, cx, now);
+            return input.len();
+        }
+        used
+    }
+
+    // ----- push-back
+
+    /// Pauses reading if most of the consumers fed lately are over their marks.
+    pub(crate) fn pace(&mut self, now: Instant) {
+        let session = self.connection.session();
+        let own = session.consumer();
+        // A publisher that does not read itself is not paused: two that only write to each other
+        // would wait for each other.
+        if let Pace::Paused(over) = self.pushback.after_batch(own, now)
+            && !session.is_over_mark(false)
+        {
+            self.pause(&over);
+        }
+    }
+
+    fn pause(&mut self, over: &[Arc<dyn floodway::Consumer>]) {
+        if !self.paused {
+            self.paused = true;
+            let labels = over.iter().take(8).map(|consumer| consumer.label()).collect();
+            self.connection.session().set_paced_by(labels);
+        }
+        let resume = ResumePublisher::new(self.connection.shard(), self.connection.place());
+        let waker = Waker::from(resume);
+        over.iter().for_each(|consumer| consumer.on_below_mark(waker.clone()));
+    }
+
+    /// Looks again whether to go on reading; true if so.
+    pub(crate) fn try_resume(&mut self) -> bool {
+        if !self.paused || self.stopping {
+            return false;
+        }
+        let session = self.connection.session();
+        match self.pushback.still_paused(session.consumer()) {
+            Pace::Paused(over) if !session.is_over_mark(false) => {
+                self.pause(&over);
+                false
+            }
+            _ => {
+                self.paused = false;
+                session.set_paced_by(Vec::new());
+                true
+            }
+        }
+    }
+
+    // ----- time
+
+    /// What time has brought: an unanswered PING, a timeout, the end of draining.
+    pub(crate) fn tick(&mut self, cx: &mut ShardContext, now: Instant) -> Progress {
+        match self.stage {
+            Stage::Open => {
+                self.tick_open(cx, now);
+                Progress::Wait
+            }
+            Stage::Draining { until } => {
+                if now >= until {
+                    return Progress::Gone;
+                }
+                self.drained(now)
+            }
+            Stage::HalfClosed { until } if now >= until => Progress::Gone,
+            Stage::HalfClosed { .. } => Progress::Wait,
+        }
+    }
+
+    fn tick_open(&mut self, cx: &mut ShardContext, now: Instant) {
+        self.pushback.forget_older(now);
+        if let Some(reason) = self.connection.session().overdue(now) {
+            self.connection.session().end(reason);
+            self.begin_drain(cx, now);
+            return;
+        }
+        let settings = self.protocol.settings.clone();
+        if !self.protocol.authorized && now >= self.opened + settings.auth_timeout {
+            return self.close(Close::told("Authentication Timeout"), cx, now);
+        }
+        if now < self.next_ping {
+            return;
+        }
+        let silent = now.saturating_duration_since(self.heard);
+        let first = self.protocol.pings_unanswered == 0 && self.heard < self.opened + FIRST_PING;
+        if silent < settings.ping_interval && !first {
+            self.protocol.pings_unanswered = 0;
+            self.next_ping = self.heard + settings.ping_interval;
+            return;
+        }
+        if self.protocol.pings_unanswered + 1 > settings.ping_max {
+            return self.close(Close::told("Stale Connection"), cx, now);
+        }
+        self.protocol.pings_unanswered += 1;
+        self.next_ping = now + settings.ping_interval;
+        self.connection.session().answer(PING_LINE, now);
+        self.connection.flush(now);
+    }
+
+    // ----- the end
+
+    /// Ends the connection for a fault of the client, or the server's own reasons.
+    pub(crate) fn close(&mut self, close: Close, cx: &mut ShardContext, now: Instant) {
+        if !self.is_open() {
+            return;
+        }
+        let session = self.connection.session();
+        if let Some(error) = close.error {
+            let mut line = Vec::new();
+            encode_err(&mut line, error);
+            session.last_words(&line, now);
+        }
+        session.end(EndReason::Disconnected { cause: close.cause });
+        self.begin_drain(cx, now);
+    }
+
+    /// The session has ended, for whatever reason: takes it off the bus, and lets the client read
+    /// what is queued for a while.
+    pub(crate) fn begin_drain(&mut self, cx: &mut ShardContext, now: Instant) {
+        if !self.is_open() {
+            return;
+        }
+        let until = now + self.protocol.settings.linger;
+        self.drain_until(until, cx, now);
+    }
+
+    /// As [`Peer::begin_drain`], with the end of that while given.
+    pub(crate) fn drain_until(&mut self, until: Instant, cx: &mut ShardContext, now: Instant) {
+        self.stage = Stage::Draining { until };
+        (self.carry, self.carried, self.needed) = (Vec::new(), 0, 0);
+        self.carry_charge.set(0);
+        self.readable = true;
+        let session = self.connection.session();
+        let ended = session.snapshot(now, true);
+        self.protocol.broker.unsubscribe_all(session);
+        let reason = ended.end.as_ref().map(ToString::to_string).unwrap_or_default();
+        let (cid, client) = (session.id(), session.peer());
+        match Advisory::of_end(&ended) {
+            Some(advisory) => {
+                tracing::warn!(cid, %client, name = ended.identity.name, "Ended a {reason}");
+                cx.publish(advisory.subject.as_bytes(), &advisory.payload, now);
+            }
+            None => tracing::debug!(cid, %client, "Closing: {reason}"),
+        }
+        self.connection.flush(now);
+    }
+
+    /// Nothing more is read: the server is stopping.
+    pub(crate) fn stop_reading(&mut self) {
+        self.paused = true;
+        self.stopping = true;
+    }
+
+    /// The server stops: what is queued may be written until `until`.
+    pub(crate) fn stop(&mut self, until: Instant, cx: &mut ShardContext, now: Instant) {
+        self.connection.session().end(EndReason::ServerStopped);
+        self.drain_until(until, cx, now);
+    }
+
+    /// Closes our side once everything is written.
+    pub(crate) fn drained(&mut self, now: Instant) -> Progress {
+        let Stage::Draining { .. } = self.stage else { return Progress::Wait };
+        let left = self.connection.session().with_outbox(|outbox| outbox.depth().bytes);
+        if left > 0 {
+            return Progress::Wait;
+        }
+        if self.socket.shutdown(Shutdown::Write).is_err() {
+            return Progress::Gone;
+        }
+        self.stage = Stage::HalfClosed { until: now + HALF_CLOSED };
+        Progress::ReadMore
+    }
+
+    /// Tells the client to go elsewhere, if it can be told.
+    pub(crate) fn lame_duck(&self, now: Instant) {
+        if self.is_open() && self.protocol.options.protocol >= 1 {
+            let session = self.connection.session();
+            let info = self.protocol.settings.facts.line(session.id(), session.peer(), true);
+            session.answer(&info, now);
+            self.connection.flush(now);
+        }
+    }
+
+    /// Forgets the client: its account is closed, its socket let go.
+    pub(crate) fn forget(self, now: Instant) {
+        let last = self.protocol.broker.close(self.connection.session(), now);
+        self.connection.close_socket();
+        let reason = last.end.map(|reason| reason.to_string()).unwrap_or_default();
+        tracing::debug!(cid = last.id, client = %last.peer, "Closed: {reason}");
+    }
+}
+
+/// Whether `bytes` may become a CONNECT: the only thing a client may say before it is authorized.
+fn starts_connect(bytes: &[u8]) -> bool {
+    let verb = b"CONNECT";
+    bytes.iter().zip(verb).all(|(byte, expected)| byte.to_ascii_uppercase() == *expected)
+}
