@@ -174,6 +174,12 @@ impl Session {
         self.with_outbox(|outbox| outbox.push_last_words(bytes, now));
     }
 
+    /// Whether anything is queued. Other threads change it at any time; what this thread queued is
+    /// seen.
+    pub fn has_queued(&self) -> bool {
+        self.queued_bytes.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether more is queued than the mark; with `resume`, than half of it.
     pub fn is_over_mark(&self, resume: bool) -> bool {
         let mark = if resume { self.mark / 2 } else { self.mark };

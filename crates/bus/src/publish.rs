@@ -14,7 +14,7 @@ use crate::bus::Bus;
 use crate::consumer::{Consumer, ConsumerId, Taken, Wakeups};
 use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
 use crate::pushback::Pushback;
-use crate::route::{Group, Route, SubscriptionKey};
+use crate::route::{Group, Route, SubscriptionKey, Target};
 
 /// Routes remembered by one router; forgotten together when a subscription comes or goes.
 const ROUTES_CACHED: usize = 4096;
@@ -180,7 +180,7 @@ impl<'m> Batch<'_, 'm> {
         // The publisher's own place, if nothing of what it sends may go there.
         let own = self.origin.consumer.filter(|_| !self.origin.echo);
         for target in route.plain.iter().filter(|target| Some(target.id) != own) {
-            let taken = self.hand_out(&target.consumer, target.id, target.key, &run);
+            let taken = self.hand_out(target, &run, self.run_bytes);
             over_mark |= taken.over_mark;
             report.queued += taken.queued;
             report.matched += run.len() as u64;
@@ -204,22 +204,15 @@ impl<'m> Batch<'_, 'm> {
         report
     }
 
-    fn hand_out(
-        &mut self,
-        consumer: &Arc<dyn Consumer>,
-        id: ConsumerId,
-        key: SubscriptionKey,
-        run: &[Message<'_>],
-    ) -> Taken {
-        // Before each consumer, not once for all: inboxes hold one copy together, and a fan-out to
-        // thousands would seem to exceed any budget.
-        self.router.bus.make_room(self.run_bytes as u64);
-        let taken = consumer.deliver(key, run, self.now);
+    fn hand_out(&mut self, target: &Target, run: &[Message<'_>], bytes: usize) -> Taken {
+        // Asked for each consumer: what the one before kept is charged by now.
+        self.router.bus.make_room(bytes as u64);
+        let taken = target.consumer.deliver(target.key, run, self.now);
         if taken.wake {
-            self.wakeups.add(consumer.clone());
+            self.wakeups.add(target.consumer.clone());
         }
         if taken.finished {
-            self.finished.push((consumer.clone(), id));
+            self.finished.push((target.consumer.clone(), target.id));
         }
         taken
     }
@@ -236,7 +229,7 @@ impl<'m> Batch<'_, 'm> {
                     continue;
                 }
                 let run = std::slice::from_ref(message);
-                let taken = self.hand_out(&member.consumer, member.id, member.key, run);
+                let taken = self.hand_out(member, run, message.size());
                 if taken.queued > 0 {
                     return taken;
                 }

@@ -111,9 +111,10 @@ impl ByteQueue {
             _ if waiting => (self.len / 4).next_power_of_two().clamp(SMALL_BLOCK, BLOCK_BYTES),
             _ => BLOCK_BYTES,
         };
+        let wanted = if waiting { wanted.max(size.next_power_of_two()) } else { wanted };
         let block = if size > BLOCK_BYTES {
             Vec::with_capacity(size)
-        } else if wanted == BLOCK_BYTES || size > wanted {
+        } else if wanted >= BLOCK_BYTES || size > wanted {
             pool.take()
         } else {
             Vec::with_capacity(wanted)

@@ -162,7 +162,10 @@ impl Shard {
             }
         }
         for at in unread {
-            self.read(at, now);
+            if let Some(peer) = self.peers.get_mut(at) {
+                peer.dequeue();
+                self.read(at, now);
+            }
         }
         for command in self.handle.take() {
             self.carry_out(command, now);
@@ -202,7 +205,11 @@ impl Shard {
     fn progress(&mut self, at: usize, progress: Progress, now: Instant) {
         match progress {
             Progress::Wait => {}
-            Progress::ReadMore => self.unread.push(at),
+            Progress::ReadMore => {
+                if self.peers.get_mut(at).is_some_and(Peer::enqueue) {
+                    self.unread.push(at);
+                }
+            }
             Progress::Gone => {
                 if let Some(peer) = self.peers.try_remove(at) {
                     peer.forget(now);
@@ -236,10 +243,8 @@ impl Shard {
         for at in all {
             let Some(peer) = self.peers.get_mut(at) else { continue };
             let progress = peer.tick(&mut self.cx, now);
-            if peer.is_paused() && peer.try_resume() {
-                self.unread.push(at);
-            }
-            self.progress(at, progress, now);
+            let resumed = peer.is_paused() && peer.try_resume();
+            self.progress(at, if resumed { Progress::ReadMore } else { progress }, now);
         }
     }
 
@@ -295,7 +300,7 @@ impl Shard {
         entry.insert(peer);
         connection.flush(now);
         // Its first bytes may have come before it was watched.
-        self.unread.push(at);
+        self.progress(at, Progress::ReadMore, now);
         if self.peers.len() == 1 {
             self.next_tick = now + self.tick;
         }
@@ -304,7 +309,13 @@ impl Shard {
     fn carry_out(&mut self, command: Command, now: Instant) {
         match command {
             Command::Adopt(socket, client) => self.adopt(socket, client, now),
-            Command::Ended(place) => self.with_peer(place, |peer, cx| peer.begin_drain(cx, now)),
+            Command::Ended(place) => {
+                if let Some(peer) = self.peers.get_mut(place.at).filter(|peer| place.is(peer)) {
+                    peer.begin_drain(&mut self.cx, now);
+                    let progress = peer.drained(now);
+                    self.progress(place.at, progress, now);
+                }
+            }
             Command::Broken(place) => {
                 if self.peers.get(place.at).is_some_and(|peer| place.is(peer)) {
                     self.progress(place.at, Progress::Gone, now);
@@ -324,12 +335,6 @@ impl Shard {
                 self.stopping = true;
                 self.drain(usize::MAX, until, now);
             }
-        }
-    }
-
-    fn with_peer(&mut self, place: PeerRef, f: impl FnOnce(&mut Peer, &mut ShardContext)) {
-        if let Some(peer) = self.peers.get_mut(place.at).filter(|peer| place.is(peer)) {
-            f(peer, &mut self.cx);
         }
     }
 

@@ -105,3 +105,6 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

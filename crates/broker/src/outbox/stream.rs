@@ -98,7 +98,10 @@ impl Outbox {
         if !self.is_over_mark(true) {
             return Some(waker);
         }
-        self.below_mark.push(waker);
+        // A publisher that looks again and waits on registers again.
+        if !self.below_mark.iter().any(|known| known.will_wake(&waker)) {
+            self.below_mark.push(waker);
+        }
         None
     }
 

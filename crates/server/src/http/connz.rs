@@ -72,13 +72,16 @@ fn candidates(source: &StatusSource, selection: &Selection) -> Vec<Candidate> {
         (_, Some(cid)) => registry.find(cid).into_iter().collect(),
         (_, None) => registry.open(),
     };
+    // One that has ended belongs to the closed ones, also while it is still written to.
+    let open = open.into_iter().filter(|session| session.end_reason().is_none());
     let closed = match selection.state {
         Wanted::Open => Vec::new(),
         Wanted::Closed | Wanted::All => registry.recently_closed(Instant::now()),
     };
     let gone: HashSet<u64> = closed.iter().map(|session| session.id).collect();
-    let open = open.into_iter().filter(|session| !gone.contains(&session.id())).map(|session| {
-        Candidate { seen: session.snapshot(Instant::now(), false), session: Some(session) }
+    let open = open.filter(|session| !gone.contains(&session.id())).map(|session| Candidate {
+        seen: session.snapshot(Instant::now(), false),
+        session: Some(session),
     });
     let closed = closed.into_iter().filter(|session| is_asked_for(session.id));
     open.chain(closed.map(|seen| Candidate { seen, session: None })).collect()

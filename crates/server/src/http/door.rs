@@ -19,12 +19,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
-/// Connections served at once; more wait in the backlog of the listening socket.
-const PLACES: usize = 64;
-
-/// How long a client may take, and how much it may ask.
+/// How many clients at once, how long each may take, and how much it may ask.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
+    /// Connections served at once; more wait in the backlog of the listening socket.
+    pub(super) places: usize,
     /// From the start of a request to the start of its answer.
     pub(super) request: Duration,
     /// From the start of an answer to the start of the next request. Longer, for a page of many
@@ -37,6 +36,7 @@ pub(super) struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self {
+            places: 64,
             request: Duration::from_secs(5),
             answer: Duration::from_secs(30),
             request_bytes: 16 * 1024,
@@ -54,7 +54,7 @@ pub(super) struct Door {
 
 impl Door {
     pub(super) fn new(listener: TcpListener, patience: Patience) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(PLACES)), patience }
+        Self { listener, places: Arc::new(Semaphore::new(patience.places)), patience }
     }
 }
 

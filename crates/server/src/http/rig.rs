@@ -126,7 +126,16 @@ impl Client {
 
     pub(super) fn subscribe(&self, sid: &str, filter: &str, queue_group: Option<&str>) {
         let queue_group = queue_group.map(|name| name.as_bytes().into());
-        let spec = SubscriptionSpec { queue_group, ..SubscriptionSpec::default() };
+        self.enter(sid, filter, SubscriptionSpec { queue_group, ..SubscriptionSpec::default() });
+    }
+
+    /// The end of this subscription will not end the connection.
+    pub(super) fn subscribe_alone(&self, sid: &str, filter: &str) {
+        let report = true;
+        self.enter(sid, filter, SubscriptionSpec { report, ..SubscriptionSpec::default() });
+    }
+
+    fn enter(&self, sid: &str, filter: &str, spec: SubscriptionSpec) {
         let filter = Filter::new(filter).unwrap();
         self.broker.subscribe(&self.session, Sid::new(sid.as_bytes()), filter, spec).unwrap();
     }

@@ -142,7 +142,7 @@ impl Sort {
             Self::Last => a.idle.cmp(&b.idle),
             Self::Idle => b.idle.cmp(&a.idle),
             Self::Uptime => lifetime(b, now).cmp(&lifetime(a, now)),
-            Self::Stop => b.stopped.cmp(&a.stopped),
+            Self::Stop => ended(b, now).cmp(&ended(a, now)),
             Self::Reason => reason(a).cmp(reason(b)),
             Self::Held => b.held_bytes.cmp(&a.held_bytes),
             Self::Lost => b.losses.total().cmp(&a.losses.total()),
@@ -153,6 +153,11 @@ impl Sort {
 
 fn lifetime(session: &SessionSnapshot, now: SystemTime) -> Duration {
     between(session.started, session.stopped.unwrap_or(now))
+}
+
+/// One that has ended and is still written to will be the latest to stop.
+fn ended(session: &SessionSnapshot, now: SystemTime) -> Option<SystemTime> {
+    session.stopped.or(session.end.is_some().then_some(now))
 }
 
 fn reason(session: &SessionSnapshot) -> &'static str {

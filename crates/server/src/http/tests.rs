@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use floodway::EndReason;
 use serde_json::{Value, json};
 
 use super::door::Patience;
@@ -180,19 +179,37 @@ fn metrics_are_the_ground_truth_of_a_scripted_run() {
 }
 
 #[test]
-fn a_session_that_ended_but_is_not_closed_yet_shows_its_losses() {
+fn a_session_that_ended_is_listed_as_closed_while_it_is_still_written_to() {
     let rig = Rig::new();
     let stuck = rig.client(1);
     stuck.subscribe("1", "a", None);
     rig.publish("a", QUEUE_LIMIT + 3);
-    let page = rig.get("/connz?subs=detail").json();
+    for query in ["", "?cid=1"] {
+        assert_eq!(cids(&rig.get(&format!("/connz{query}")).json()), [0; 0], "{query}");
+    }
+    assert_eq!(cids(&rig.get("/connz?state=all&cid=1").json()), [1]);
+    let page = rig.get("/connz?state=closed&subs=detail&sort=stop").json();
     let one = &connections(&page)[0];
-    assert_eq!((&one["reason_code"], one.get("stop")), (&json!("out_of_capacity"), None));
+    assert_eq!((&one["reason_code"], &one["pending_msgs"]), (&json!("out_of_capacity"), &json!(6)));
     let detail = &one["subscriptions_list_detail"][0];
     // What came after the end matched nothing any more.
     assert_eq!((missing(detail), &detail["matched"], &detail["lost"]), (0, &json!(7), &json!(1)));
+    let metrics = rig.metrics();
+    assert_eq!(metrics["floodway_messages_lost_total{reason=\"out_of_capacity\"}"], 1.0);
+    assert_eq!(metrics["floodway_messages_pending"], 6.0);
+}
+
+#[test]
+fn a_subscription_that_ended_alone_has_its_losses_by_reason() {
+    let rig = Rig::new();
+    let client = rig.client(1);
+    client.subscribe_alone("1", "a");
+    rig.publish("a", QUEUE_LIMIT + 3);
     let labels = "{cid=\"1\",sid=\"1\",subject=\"a\",reason=\"out_of_capacity\"}";
     assert_eq!(rig.metrics()[&format!("floodway_subscription_lost_total{labels}")], 1.0);
+    let page = rig.get("/connz?subs=detail").json();
+    let detail = &connections(&page)[0]["subscriptions_list_detail"][0];
+    assert_eq!((missing(detail), &detail["queued"], &detail["lost"]), (0, &json!(6), &json!(1)));
 }
 
 #[test]
@@ -393,36 +410,57 @@ fn a_client_that_never_finishes_its_request_does_not_hold_up_the_stop() {
 }
 
 #[test]
-fn slow_and_endless_requests_are_cut_off() {
-    let request = Duration::from_millis(50);
-    let slow = Rig::with_patience(Patience { request, ..Patience::default() });
-    let mut stream = rig::connect(slow.http.addr());
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nHo").unwrap();
-    assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "cut off without an answer");
+fn there_are_only_so_many_places() {
+    let rig = Rig::with_patience(Patience { places: 2, ..Patience::default() });
+    let (first, second) = (rig::connect(rig.http.addr()), rig::connect(rig.http.addr()));
+    let third = std::thread::scope(|scope| {
+        let addr = rig.http.addr();
+        let third = scope.spawn(move || rig::get(addr, "/healthz").status);
+        let mut second = second;
+        second.write_all(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
+        second.read_to_end(&mut Vec::new()).unwrap();
+        third.join().unwrap()
+    });
+    assert_eq!(third, 200);
+    drop(first);
+}
 
-    let long = Rig::with_patience(Patience { request_bytes: 300, ..Patience::default() });
-    let fits = format!("/healthz?{}", "x".repeat(200));
-    assert_eq!(long.get(&fits).status, 200);
-    let mut stream = rig::connect(long.http.addr());
-    let line = format!("GET /healthz?{} HTTP/1.1\r\n\r\n", "x".repeat(300));
-    stream.write_all(line.as_bytes()).unwrap();
-    assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "cut off without an answer");
+/// With one place, the next client is served only once the one before was cut off.
+fn one_place() -> Patience {
+    Patience { places: 1, ..Patience::default() }
+}
+
+#[test]
+fn a_client_that_never_finishes_its_request_is_cut_off() {
+    let request = Duration::from_millis(50);
+    let rig = Rig::with_patience(Patience { request, ..one_place() });
+    let mut stream = rig::connect(rig.http.addr());
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHo").unwrap();
+    assert_eq!(rig.get("/healthz").status, 200);
+    assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "it was answered nevertheless");
 }
 
 #[test]
 fn a_client_that_does_not_read_its_answer_is_cut_off() {
     let answer = Duration::from_millis(50);
-    let rig = Rig::with_patience(Patience { answer, ..Patience::default() });
+    let rig = Rig::with_patience(Patience { answer, ..one_place() });
     let many = rig.client(1);
-    // Some 20 MB as JSON, more than the sockets in between hold.
+    // Some 30 MB as JSON, more than the sockets in between hold.
     (0..50_000).for_each(|sid| many.subscribe(&sid.to_string(), &format!("s.{sid}"), None));
-    many.session.end(EndReason::Kicked);
     let mut stream = rig::connect(rig.http.addr());
     stream.write_all(b"GET /connz?subs=detail HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
-    let place_is_free = || rig.http.addr();
-    assert_eq!(rig::get(place_is_free(), "/healthz").status, 200);
-    rig.http.stop();
+    assert_eq!(rig.get("/healthz").status, 200);
     let mut read = Vec::new();
-    let whole = stream.read_to_end(&mut read).is_ok_and(|_| read.ends_with(b"]\n}"));
-    assert!(!whole, "{} bytes came nevertheless", read.len());
+    let whole = stream.read_to_end(&mut read).is_ok() && read.ends_with(b"]\n}");
+    assert!(!whole && !read.is_empty(), "{} bytes", read.len());
+}
+
+#[test]
+fn an_endless_request_is_cut_off() {
+    let rig = Rig::with_patience(Patience { request_bytes: 300, ..Patience::default() });
+    assert_eq!(rig.get(&format!("/healthz?{}", "x".repeat(200))).status, 200);
+    let mut stream = rig::connect(rig.http.addr());
+    let line = format!("GET /healthz?{} HTTP/1.1\r\n\r\n", "x".repeat(300));
+    stream.write_all(line.as_bytes()).unwrap();
+    assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "it was answered nevertheless");
 }

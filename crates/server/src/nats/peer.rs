@@ -60,6 +60,10 @@ pub(crate) struct Peer {
     readable: bool,
     /// Not read: its consumers are over their marks.
     paused: bool,
+    /// Wakes it when it may go on; one for its whole life, so that consumers know it again.
+    resume: Option<Waker>,
+    /// It waits for its turn to read on.
+    queued: bool,
     /// Paused for good.
     stopping: bool,
     opened: Instant,
@@ -95,6 +99,8 @@ impl Peer {
             stage: Stage::Open,
             readable: false,
             paused: false,
+            resume: None,
+            queued: false,
             stopping: false,
             opened: now,
             heard: now,
@@ -116,6 +122,16 @@ impl Peer {
 
     pub(crate) fn set_readable(&mut self) {
         self.readable = true;
+    }
+
+    /// Puts it in line to read on; false if it is there already.
+    pub(crate) fn enqueue(&mut self) -> bool {
+        !std::mem::replace(&mut self.queued, true)
+    }
+
+    /// Its turn has come.
+    pub(crate) fn dequeue(&mut self) {
+        self.queued = false;
     }
 
     // ----- reading
@@ -150,7 +166,7 @@ impl Peer {
                 let input = &buffer[..carried + count];
                 let used = self.carry_out(input, cx, now);
                 self.carry_over(&input[used..]);
-                self.after_read()
+                self.after_read(now)
             }
             Err(error) => self.read_failed(&error),
         }
@@ -175,13 +191,17 @@ impl Peer {
                     let used = self.carry_out(&carry, cx, now);
                     self.carry_over(&carry[used..]);
                 }
-                self.after_read()
+                self.after_read(now)
             }
             Err(error) => self.read_failed(&error),
         }
     }
 
-    fn after_read(&self) -> Progress {
+    fn after_read(&mut self, now: Instant) -> Progress {
+        if !self.is_open() {
+            // What it read made it end; often everything is written by now.
+            return self.drained(now);
+        }
         if self.readable { Progress::ReadMore } else { Progress::Wait }
     }
 
@@ -262,7 +282,9 @@ impl Peer {
         self.heard = now;
         let session = self.connection.session();
         session.count_in(messages, bytes, now);
-        cx.answered.push(self.connection.clone());
+        if session.has_queued() {
+            cx.answered.push(self.connection.clone());
+        }
         if let Some(close) = close {
             self.close(close, cx, now);
             return input.len();
@@ -291,8 +313,9 @@ impl Peer {
             let labels = over.iter().take(8).map(|consumer| consumer.label()).collect();
             self.connection.session().set_paced_by(labels);
         }
-        let resume = ResumePublisher::new(self.connection.shard(), self.connection.place());
-        let waker = Waker::from(resume);
+        let waker = self.resume.get_or_insert_with(|| {
+            ResumePublisher::new(self.connection.shard(), self.connection.place()).into()
+        });
         over.iter().for_each(|consumer| consumer.on_below_mark(waker.clone()));
     }
 
