@@ -4,6 +4,7 @@
 //! of one subject form a *run*. A run is routed once, and each consumer takes it in one call, under
 //! one lock, while its queue is warm in the cache.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,6 +19,11 @@ use crate::route::{Group, Route, SubscriptionKey, Target};
 
 /// Routes remembered by one router; forgotten together when a subscription comes or goes.
 const ROUTES_CACHED: usize = 4096;
+/// Look-ups that missed a full cache before it is filled anew: a publisher whose subjects change
+/// gets a fresh one, and one with too many subjects does not refill it all the time.
+const MISSES_UNTIL_NEW: usize = 16 * ROUTES_CACHED;
+/// Routes lent out beside a full cache, to be filled again when nobody looks at them any more.
+const ROUTES_LENT: usize = 64;
 
 /// What became of a publish call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,6 +50,8 @@ pub struct Router {
     bus: Bus,
     generation: u64,
     cache: HashMap<Box<[u8]>, Arc<Route>>,
+    misses: usize,
+    lent: VecDeque<Arc<Route>>,
     nobody: Arc<Route>,
     random: u64,
 }
@@ -54,7 +62,15 @@ impl Router {
         // [`Bus::publish`] makes a router for one message: all of them starting alike would give
         // every message to the same member of a queue group.
         let random = bus.seed();
-        Self { bus, generation: 0, cache: HashMap::new(), nobody: Arc::default(), random }
+        Self {
+            bus,
+            generation: 0,
+            cache: HashMap::new(),
+            misses: 0,
+            lent: VecDeque::new(),
+            nobody: Arc::default(),
+            random,
+        }
     }
 
     /// The bus it routes on.
@@ -67,18 +83,47 @@ impl Router {
         let generation = self.bus.generation();
         if generation != self.generation {
             self.cache.clear();
+            self.lent.clear();
             self.generation = generation;
         }
         if let Some(route) = self.cache.get(subject) {
             return route.clone();
         }
+        self.look_up(subject)
+    }
+
+    fn look_up(&mut self, subject: &[u8]) -> Arc<Route> {
+        if self.cache.len() == ROUTES_CACHED {
+            self.misses += 1;
+            if self.misses < MISSES_UNTIL_NEW {
+                return self.lend(subject);
+            }
+            self.cache = HashMap::new();
+        }
+        self.misses = 0;
         let mut route = Route::default();
         self.bus.matching(subject, &mut route);
         let route = if route.is_empty() { self.nobody.clone() } else { Arc::new(route) };
-        if self.cache.len() == ROUTES_CACHED {
-            self.cache = HashMap::new();
-        }
         self.cache.insert(subject.into(), route.clone());
+        route
+    }
+
+    /// Looks up a route without remembering it, in memory used before.
+    fn lend(&mut self, subject: &[u8]) -> Arc<Route> {
+        let full = self.lent.len() == ROUTES_LENT;
+        let mut route = if full { self.lent.pop_front() } else { None }.unwrap_or_default();
+        match Arc::get_mut(&mut route) {
+            Some(route) => {
+                route.clear();
+                self.bus.matching(subject, route);
+            }
+            None => {
+                let mut fresh = Route::default();
+                self.bus.matching(subject, &mut fresh);
+                route = Arc::new(fresh);
+            }
+        }
+        self.lent.push_back(route.clone());
         route
     }
 

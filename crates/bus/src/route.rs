@@ -63,6 +63,12 @@ impl Route {
         &self.plain
     }
 
+    /// Forgets the targets and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.plain.clear();
+        self.groups.clear();
+    }
+
     pub(crate) fn add(&mut self, target: Target, group: Option<u32>) {
         let Some(id) = group else { return self.plain.push(target) };
         // A subject with many different groups is rare; a scan beats a map for a few.

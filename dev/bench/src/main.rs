@@ -1,2 +1,38 @@
-//! Under construction.
-fn main() {}
+//! Comparison tables: floodway beside its peers, measured in one run on one machine.
+//!
+//! Each subcommand starts what it compares, drives all of it with the same load, alternating from
+//! one to the next so that a noisy minute hurts everybody, and prints medians with their spread.
+//! A run that lost, reordered or repeated a message is a failure, never a figure.
+#![forbid(unsafe_code)]
+
+mod broker;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    comparison: Comparison,
+}
+
+#[derive(Debug, Subcommand)]
+enum Comparison {
+    /// The floodway binary beside nats-server and redis-server, over loopback TCP
+    Broker(broker::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().comparison {
+        Comparison::Broker(arguments) => broker::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("floodway-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

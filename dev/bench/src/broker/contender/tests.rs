@@ -1,0 +1,18 @@
+use super::*;
+
+#[test]
+fn the_port_is_read_from_a_whole_ports_file_only() {
+    let text = r#"{"nats":["nats://127.0.0.1:41231"],"http":["http://127.0.0.1:8222"]}"#;
+    assert_eq!(port_in(text), Some(41231));
+    for end in 0..text.len() {
+        assert_eq!(port_in(&text[..end]), None, "cut at {end}");
+    }
+    assert_eq!(port_in(r#"{"nats":[]}"#), None);
+}
+
+#[test]
+fn a_program_that_is_not_there_is_no_contender() {
+    assert!(Contender::new(Kind::Nats, "/nonexistent/nats-server".into()).is_err());
+    // It runs, but is no server: it has nothing to say about its version.
+    assert!(Contender::new(Kind::Nats, "/bin/false".into()).is_err());
+}

@@ -1,0 +1,42 @@
+//! The checklist rows that are done: each must be proved by a test that names it.
+
+use super::citation::cited;
+use super::{File, Violation};
+
+/// Rows claimed as done. Add a row here together with the test that proves it, and cite it there
+/// in a comment: the word "checklist", a colon, the id.
+const DONE: [&str; 13] =
+    ["A1", "A2", "A5", "A13", "B1", "B2", "B5", "E7", "F3", "F4", "F5", "I1", "I2"];
+
+/// Where the list is kept, for the message.
+const HERE: &str = "dev/xtask/src/tidy/checklist.rs";
+
+pub(super) fn check(files: &[File], violations: &mut Vec<Violation>) {
+    let tests = files.iter().filter(|file| file.may_cite() && file.is_test());
+    let proved: Vec<&str> = tests
+        .flat_map(|file| cited(&file.text, "checklist:", is_row))
+        .map(|(_, row)| row)
+        .collect();
+    for row in DONE.iter().filter(|row| !proved.contains(row)) {
+        violations.push(Violation {
+            path: HERE.to_owned(),
+            line: line_of(files, row),
+            what: format!("no test cites row {row}; say `checklist: {row}` at the one proving it"),
+        });
+    }
+}
+
+/// A capital letter and a number.
+fn is_row(id: &str) -> bool {
+    let mut letters = id.chars();
+    letters.next().is_some_and(|c| c.is_ascii_uppercase())
+        && !letters.as_str().is_empty()
+        && letters.all(|c| c.is_ascii_digit())
+}
+
+fn line_of(files: &[File], row: &str) -> usize {
+    let quoted = format!("\"{row}\"");
+    let list = files.iter().find(|file| file.path == HERE);
+    list.and_then(|list| list.text.lines().position(|line| line.contains(&quoted)))
+        .map_or(1, |at| at + 1)
+}
