@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use floodway::{
     Bus, BusConfig, Consumer, EndReason, Filter, LossReason, Overflow, PushbackMode, SubscribeError,
@@ -221,7 +221,6 @@ impl Broker {
         last.subscriptions.iter_mut().for_each(|one| {
             one.account.lose_queued(lost);
         });
-        last.stopped = Some(SystemTime::now());
         // What a writer has in hand at this moment nobody will count any more: taken as lost.
         last.losses = accounts.losses;
         last.losses.count(lost, accounts.pending_messages);

@@ -62,7 +62,7 @@ impl Totals {
 #[derive(Debug, Default)]
 struct State {
     open: HashMap<u64, Arc<Session>>,
-    closed: VecDeque<SessionSnapshot>,
+    closed: VecDeque<Arc<SessionSnapshot>>,
     /// Sums over the sessions that ended.
     ended: Totals,
 }
@@ -97,7 +97,7 @@ impl Registry {
             state.closed.pop_front();
         }
         last.subscriptions.truncate(CLOSED_SUBSCRIPTIONS);
-        state.closed.push_back(last);
+        state.closed.push_back(Arc::new(last));
     }
 
     /// Sessions open now.
@@ -122,10 +122,14 @@ impl Registry {
     /// The sessions that ended lately, latest first; an end shows here at once, also while the
     /// client may still read what was queued for it.
     pub fn recently_closed(&self, now: Instant) -> Vec<SessionSnapshot> {
-        let state = self.lock();
-        let ending = state.open.values().filter(|session| session.end_reason().is_some());
-        let ending: Vec<_> = ending.map(|session| session.snapshot(now, true)).collect();
-        ending.into_iter().chain(state.closed.iter().rev().cloned()).collect()
+        // Copied without the lock: there may be ten thousand.
+        let (ending, closed) = {
+            let state = self.lock();
+            let ending = state.open.values().filter(|session| session.end_reason().is_some());
+            (ending.cloned().collect::<Vec<_>>(), state.closed.clone())
+        };
+        let ending = ending.iter().map(|session| session.snapshot(now, true));
+        ending.chain(closed.iter().rev().map(|last| SessionSnapshot::clone(last))).collect()
     }
 
     /// Sums since the start, as of now.

@@ -55,6 +55,7 @@ pub struct Session {
     queued_bytes: AtomicU64,
     mark: u64,
     end: EndState,
+    stopped: OnceLock<SystemTime>,
     in_messages: AtomicU64,
     in_bytes: AtomicU64,
     out_bytes: AtomicU64,
@@ -82,6 +83,7 @@ impl Session {
             queued_bytes: AtomicU64::new(0),
             mark,
             end: EndState::default(),
+            stopped: OnceLock::new(),
             in_messages: AtomicU64::new(0),
             in_bytes: AtomicU64::new(0),
             out_bytes: AtomicU64::new(0),
@@ -121,8 +123,16 @@ impl Session {
         // Under the lock of the outbox, so that both agree on which reason was the first.
         self.with_outbox(|outbox| {
             outbox.end(reason.clone());
-            self.end.set(reason)
+            self.set_end(reason)
         })
+    }
+
+    fn set_end(&self, reason: EndReason) -> bool {
+        let first = self.end.set(reason);
+        if first {
+            let _ = self.stopped.set(SystemTime::now());
+        }
+        first
     }
 
     fn lock(&self) -> MutexGuard<'_, Outbox> {
@@ -155,7 +165,7 @@ impl Session {
     ) -> Delivered {
         let (taken, ended, write_now) = self.with_outbox(|outbox| {
             let (taken, ended) = outbox.deliver(key, run, framing, now);
-            let ended = ended.is_some_and(|reason| self.end.set(reason));
+            let ended = ended.is_some_and(|reason| self.set_end(reason));
             (taken, ended, !outbox.is_blocked() && outbox.depth().bytes >= WRITE_NOW_BYTES)
         });
         Delivered { taken, ended, write_now }
@@ -165,7 +175,7 @@ impl Session {
     pub fn answer(&self, bytes: &[u8], now: Instant) -> bool {
         self.with_outbox(|outbox| {
             let ended = outbox.push_control(bytes, now);
-            !ended.is_some_and(|reason| self.end.set(reason))
+            !ended.is_some_and(|reason| self.set_end(reason))
         })
     }
 
@@ -260,7 +270,7 @@ impl Session {
             id: self.id,
             peer: self.peer,
             started: self.started,
-            stopped: None,
+            stopped: self.stopped.get().copied(),
             idle: now.saturating_duration_since(self.born).saturating_sub(heard),
             end: self.end.get().cloned(),
             identity,

@@ -62,33 +62,33 @@ const INDEX: &str = "<!DOCTYPE html>
 
 /// What the pages are about.
 #[derive(Debug)]
-pub struct StatusSource {
+pub(crate) struct StatusSource {
     /// Whose sessions they show.
-    pub broker: Arc<Broker>,
+    pub(crate) broker: Arc<Broker>,
     /// The id that INFO carries.
-    pub server_id: String,
+    pub(crate) server_id: String,
     /// The name that INFO carries.
-    pub server_name: String,
+    pub(crate) server_name: String,
     /// The version of this program.
-    pub version: &'static str,
+    pub(crate) version: &'static str,
     /// Where NATS clients connect.
-    pub client_addr: SocketAddr,
+    pub(crate) client_addr: SocketAddr,
     /// The largest payload accepted, in bytes.
-    pub max_payload: usize,
+    pub(crate) max_payload: usize,
     /// Connections accepted at once.
-    pub max_connections: usize,
+    pub(crate) max_connections: usize,
     /// How often an idle client is asked whether it is there.
-    pub ping_interval: Duration,
+    pub(crate) ping_interval: Duration,
     /// After how many unanswered questions it is gone.
-    pub ping_max: u32,
+    pub(crate) ping_max: u32,
     /// Whether a client has to show who it is.
-    pub auth_required: bool,
+    pub(crate) auth_required: bool,
     /// Threads that serve clients.
-    pub threads: usize,
+    pub(crate) threads: usize,
     /// When the process started.
-    pub started: SystemTime,
+    pub(crate) started: SystemTime,
     /// When its configuration was read.
-    pub config_load_time: SystemTime,
+    pub(crate) config_load_time: SystemTime,
 }
 
 /// What the handlers share.
@@ -101,7 +101,7 @@ struct Status {
 
 /// The running status pages. Dropping it stops them as well, without waiting for that.
 #[derive(Debug)]
-pub struct HttpServer {
+pub(crate) struct HttpServer {
     addr: SocketAddr,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
@@ -112,7 +112,7 @@ pub struct HttpServer {
 /// # Errors
 ///
 /// The address cannot be listened on, or the system has no more threads or pollers.
-pub fn start(addr: SocketAddr, source: StatusSource) -> io::Result<HttpServer> {
+pub(crate) fn start(addr: SocketAddr, source: StatusSource) -> io::Result<HttpServer> {
     start_with(addr, source, Patience::default())
 }
 
@@ -141,7 +141,7 @@ fn start_with(
 
 impl HttpServer {
     /// Where the pages are (the real port, also when 0 was asked for).
-    pub fn addr(&self) -> SocketAddr {
+    pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
     }
 
@@ -150,7 +150,7 @@ impl HttpServer {
     /// # Blocking
     ///
     /// Up to a second, while a reader is slow to take its answer; after that it is cut off.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         // Nobody to tell if the thread has ended already.
         let _ = self.stop.send(());
         if self.thread.join().is_err() {

@@ -43,12 +43,18 @@ impl From<io::Error> for StartError {
     }
 }
 
+/// The event loops.
+#[derive(Debug)]
+struct Shards {
+    handles: Vec<Arc<ShardHandle>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
 /// A running server; dropping it does not stop it, [`Server::shutdown`] does.
 #[derive(Debug)]
 pub struct Server {
     broker: Arc<Broker>,
-    shards: Vec<Arc<ShardHandle>>,
-    threads: Vec<JoinHandle<()>>,
+    shards: Shards,
     http: Option<HttpServer>,
     client_addr: SocketAddr,
     server_id: String,
@@ -72,8 +78,8 @@ impl Server {
         let server_id = new_server_id(client_addr);
         let settings = Arc::new(settings(&config, &server_id, client_addr));
         let http = start_http(&config, &settings, &broker)?;
-        let (shards, threads) = start_shards(&config, listener, &broker, &settings)?;
-        Ok(Server { broker, shards, threads, http, client_addr, server_id, config })
+        let shards = start_shards(&config, listener, &broker, &settings)?;
+        Ok(Server { broker, shards, http, client_addr, server_id, config })
     }
 
     /// Where NATS clients connect (the real port, also when 0 was asked for).
@@ -93,11 +99,11 @@ impl Server {
 
     /// Event-loop threads that serve.
     pub fn thread_count(&self) -> usize {
-        self.threads.len()
+        self.shards.threads.len()
     }
 
     fn tell_all(&self, command: impl Fn() -> Command) {
-        self.shards.iter().for_each(|shard| shard.send(command()));
+        self.shards.handles.iter().for_each(|shard| shard.send(command()));
     }
 
     /// Stops accepting, lets every client read what was accepted for it, and ends; true if all
@@ -113,14 +119,14 @@ impl Server {
         let (done, all_done) = mpsc::channel();
         self.tell_all(|| Command::StopReading(done.clone()));
         drop(done);
-        for _ in &self.shards {
+        for _ in &self.shards.handles {
             let left = until.saturating_duration_since(Instant::now());
             if all_done.recv_timeout(left).is_err() {
                 break;
             }
         }
         self.tell_all(|| Command::DrainAll(until));
-        for thread in self.threads {
+        for thread in self.shards.threads {
             if thread.join().is_err() {
                 tracing::error!("A shard has panicked");
             }
@@ -151,7 +157,7 @@ impl Server {
             }
             if passed >= grace {
                 let steps = (duration - passed).as_millis() / LAME_DUCK_STEP.as_millis() + 1;
-                let some = open.div_ceil(steps as usize).div_ceil(self.shards.len());
+                let some = open.div_ceil(steps as usize).div_ceil(self.shards.handles.len());
                 self.tell_all(|| Command::DrainSome(some));
             }
             std::thread::sleep(LAME_DUCK_STEP);
@@ -164,7 +170,7 @@ fn start_shards(
     listener: TcpListener,
     broker: &Arc<Broker>,
     settings: &Arc<Settings>,
-) -> Result<(Vec<Arc<ShardHandle>>, Vec<JoinHandle<()>>), StartError> {
+) -> Result<Shards, StartError> {
     // Chosen by measurement, see docs/adr/0002: one thread serves a machine of a few cores best.
     let count = config.threads.map_or(1, NonZeroUsize::get);
     let mut polls = Vec::new();
@@ -185,7 +191,7 @@ fn start_shards(
         let name = format!("shard-{n}");
         threads.push(std::thread::Builder::new().name(name).spawn(move || shard.run())?);
     }
-    Ok((handles, threads))
+    Ok(Shards { handles, threads })
 }
 
 fn start_http(

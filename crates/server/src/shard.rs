@@ -190,7 +190,7 @@ impl Shard {
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             let Some(peer) = self.peers.get_mut(at) else { return };
-            peer.set_readable();
+            peer.set_readable(event.is_read_closed() || event.is_error());
             self.read(at, now);
         }
     }
@@ -330,10 +330,14 @@ impl Shard {
             Command::StopAccepting => self.stop_accepting(),
             Command::StopReading(done) => self.stop_reading(&done),
             Command::LameDuck => self.peers.iter().for_each(|(_, peer)| peer.lame_duck(now)),
-            Command::DrainSome(count) => self.drain(count, now + self.settings.linger, now),
+            Command::DrainSome(count) => {
+                let open = self.peers.iter().filter(|(_, peer)| peer.is_open());
+                let some = open.take(count).map(|(at, _)| at).collect();
+                self.drain(some, now + self.settings.linger, now);
+            }
             Command::DrainAll(until) => {
                 self.stopping = true;
-                self.drain(usize::MAX, until, now);
+                self.drain(self.peers.iter().map(|(at, _)| at).collect(), until, now);
             }
         }
     }
@@ -351,10 +355,8 @@ impl Shard {
         let _ = done.send(());
     }
 
-    fn drain(&mut self, count: usize, until: Instant, now: Instant) {
-        let open: Vec<usize> =
-            self.peers.iter().filter(|(_, peer)| peer.is_open()).map(|(at, _)| at).collect();
-        for at in open.into_iter().take(count) {
+    fn drain(&mut self, peers: Vec<usize>, until: Instant, now: Instant) {
+        for at in peers {
             let Some(peer) = self.peers.get_mut(at) else { continue };
             peer.stop(until, &mut self.cx, now);
             let progress = peer.drained(now);

@@ -68,8 +68,7 @@ fn the_last_byte_that_fits_and_the_first_that_does_not() {
         let now = Instant::now();
         assert_eq!(publish_at(&bus, 6, 100, now).queued, 6);
         assert_eq!(publish_at(&bus, 1, last, now).queued, u64::from(fits));
-        let reason =
-            EndReason::OutOfCapacity { limit: LimitKind::Bytes, messages: 6, bytes: 600 };
+        let reason = EndReason::OutOfCapacity { limit: LimitKind::Bytes, messages: 6, bytes: 600 };
         assert_eq!(subscription.end_reason(), (!fits).then_some(reason));
     }
 }

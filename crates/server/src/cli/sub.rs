@@ -32,7 +32,7 @@ Examples:
   floodway sub 'orders.>'
   floodway sub orders.eu orders.us --json --count 10
   floodway sub jobs --queue workers --raw
-  floodway sub 'ticks.>' --overflow drop-oldest --limit messages=1000 --limit bytes=8MiB
+  floodway sub 'ticks.>' --overflow disconnect --limit messages=1000 --limit bytes=8MiB
   floodway sub 'ticks.>' --limit behind=5s")]
 pub(crate) struct Args {
     /// Subjects to subscribe to; * is one token, > the rest.
@@ -64,8 +64,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
 
-    /// What the server does when we are too slow: disconnect, drop-oldest, drop-newest, ...
-    /// Needs a floodway server.
+    /// What the server does when we are too slow, e.g. disconnect. Needs a floodway server.
     #[arg(long, value_name = "POLICY")]
     overflow: Option<String>,
 

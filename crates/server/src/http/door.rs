@@ -183,3 +183,26 @@ impl AsyncWrite for Visitor {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::Waker;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn there_are_only_so_many_places() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut door = Door::new(listener, Patience { places: 2, ..Patience::default() });
+        let addr = Listener::local_addr(&door).unwrap();
+        let _clients = [0; 3].map(|_| std::net::TcpStream::connect(addr).unwrap());
+        let (first, _) = door.accept().await;
+        let _second = door.accept().await;
+        let mut third = pin!(door.accept());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(third.as_mut().poll(&mut cx).is_pending());
+        drop(first);
+        assert!(third.as_mut().poll(&mut cx).is_ready());
+    }
+}

@@ -148,6 +148,7 @@ impl Client {
     pub(super) fn take(&self, messages: usize) {
         let bytes = messages * 10;
         self.session.with_outbox(|outbox| {
+            outbox.on_writable();
             let mut queue = outbox.begin_write().expect("something is queued");
             queue.advance(bytes, self.broker.pool());
             outbox.end_write(queue, bytes, WriteEnd::Blocked, Instant::now());
@@ -243,6 +244,15 @@ pub(super) fn connect(addr: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(addr).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
+}
+
+/// Waits for the server's next move; true if it was to give up the connection.
+pub(super) fn is_cut_off(stream: &mut TcpStream) -> bool {
+    match stream.read(&mut [0]) {
+        Ok(read) => read == 0,
+        // What of the request was not read yet makes a reset of the close.
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
 }
 
 pub(super) fn get(addr: SocketAddr, path: &str) -> Response {

@@ -1,24 +1,24 @@
 //! The side of a client that only its own shard uses: reading its socket, and its life as a whole.
 
+mod ending;
+mod pace;
+
 use std::io::{self, Read};
-use std::net::Shutdown;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use floodway::{Charge, EndReason, Pace, Pushback};
-use floodway_broker::{Advisory, Broker};
-use floodway_wire::nats::{self, ClientOp, PING_LINE, encode_err, parse_client};
+use floodway::{Charge, EndReason, Pushback};
+use floodway_broker::Broker;
+use floodway_wire::nats::{self, ClientOp, parse_client};
 use mio::net::TcpStream;
 
 use super::connection::Connection;
-use super::protocol::{Close, Protocol, Settings};
-use crate::shard::{ResumePublisher, ShardContext};
+use super::protocol::{AUTHORIZATION_VIOLATION, Protocol, Settings};
+use crate::shard::ShardContext;
 
 /// The first PING comes early: it measures the way to the client, as other servers do.
 const FIRST_PING: Duration = Duration::from_secs(2);
-/// How long a client may take to close its side after we closed ours.
-const HALF_CLOSED: Duration = Duration::from_secs(1);
 
 /// What is to happen with a peer next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +35,14 @@ pub(crate) enum Progress {
 enum Stage {
     Open,
     /// It has ended; what is queued may still be written.
-    Draining { until: Instant },
+    Draining {
+        until: Instant,
+    },
     /// Everything is written and our side closed; what still comes in is thrown away, for closing
     /// a socket with unread bytes makes the client lose what it has not read yet.
-    HalfClosed { until: Instant },
+    HalfClosed {
+        until: Instant,
+    },
 }
 
 /// See the [module header](self).
@@ -58,6 +62,8 @@ pub(crate) struct Peer {
     stage: Stage,
     /// The socket has something to read, or may have.
     readable: bool,
+    /// The client has closed its side. No event will tell that again, so it is read to its end.
+    hung_up: bool,
     /// Not read: its consumers are over their marks.
     paused: bool,
     /// Wakes it when it may go on; one for its whole life, so that consumers know it again.
@@ -66,6 +72,8 @@ pub(crate) struct Peer {
     queued: bool,
     /// Paused for good.
     stopping: bool,
+    /// When the server stops waiting for anybody.
+    last_moment: Option<Instant>,
     opened: Instant,
     heard: Instant,
     next_ping: Instant,
@@ -98,10 +106,12 @@ impl Peer {
             carry_charge,
             stage: Stage::Open,
             readable: false,
+            hung_up: false,
             paused: false,
             resume: None,
             queued: false,
             stopping: false,
+            last_moment: None,
             opened: now,
             heard: now,
             next_ping,
@@ -120,8 +130,10 @@ impl Peer {
         self.paused
     }
 
-    pub(crate) fn set_readable(&mut self) {
+    /// The socket has something to read; `hung_up` if that ends with its end.
+    pub(crate) fn set_readable(&mut self, hung_up: bool) {
         self.readable = true;
+        self.hung_up |= hung_up;
     }
 
     /// Puts it in line to read on; false if it is there already.
@@ -162,7 +174,7 @@ impl Peer {
             Ok(0) => self.closed_by_client(),
             Ok(count) => {
                 // A short read has emptied the socket: the next bytes come with a new event.
-                self.readable = carried + count == buffer.len();
+                self.readable = self.hung_up || carried + count == buffer.len();
                 let input = &buffer[..carried + count];
                 let used = self.carry_out(input, cx, now);
                 self.carry_over(&input[used..]);
@@ -185,7 +197,7 @@ impl Peer {
             Ok(0) => self.closed_by_client(),
             Ok(count) => {
                 self.carried += count;
-                self.readable = self.carried == self.carry.len();
+                self.readable = self.hung_up || self.carried == self.carry.len();
                 if self.carried == self.needed {
                     let carry = std::mem::take(&mut self.carry);
                     let used = self.carry_out(&carry, cx, now);
@@ -249,8 +261,7 @@ impl Peer {
     fn carry_out(&mut self, input: &[u8], cx: &mut ShardContext, now: Instant) -> usize {
         let (mut used, mut messages, mut bytes) = (0, 0, 0);
         let Self { protocol, pushback, .. } = self;
-        let mut batch =
-            cx.router.batch(protocol.origin(), pushback, &mut cx.wakeups, now);
+        let mut batch = cx.router.batch(protocol.origin(), pushback, &mut cx.wakeups, now);
         let close = loop {
             match parse_client(&input[used..], protocol.parse_limits()) {
                 Ok(nats::Progress::Op { op: ClientOp::Publish(publish), used: size }) => {
@@ -273,7 +284,7 @@ impl Peer {
                 Ok(nats::Progress::More { needed }) => {
                     self.needed = needed;
                     break (!protocol.authorized && !starts_connect(&input[used..]))
-                        .then_some(super::protocol::AUTHORIZATION_VIOLATION);
+                        .then_some(AUTHORIZATION_VIOLATION);
                 }
                 Err(violation) => break Some(protocol.violation(violation)),
             }
@@ -290,194 +301,6 @@ impl Peer {
             return input.len();
         }
         used
-    }
-
-    // ----- push-back
-
-    /// Pauses reading if most of the consumers fed lately are over their marks.
-    pub(crate) fn pace(&mut self, now: Instant) {
-        let session = self.connection.session();
-        let own = session.consumer();
-        // A publisher that does not read itself is not paused: two that only write to each other
-        // would wait for each other.
-        if let Pace::Paused(over) = self.pushback.after_batch(own, now)
-            && !session.is_over_mark(false)
-        {
-            self.pause(&over);
-        }
-    }
-
-    fn pause(&mut self, over: &[Arc<dyn floodway::Consumer>]) {
-        if !self.paused {
-            self.paused = true;
-            let labels = over.iter().take(8).map(|consumer| consumer.label()).collect();
-            self.connection.session().set_paced_by(labels);
-        }
-        let waker = self.resume.get_or_insert_with(|| {
-            ResumePublisher::new(self.connection.shard(), self.connection.place()).into()
-        });
-        over.iter().for_each(|consumer| consumer.on_below_mark(waker.clone()));
-    }
-
-    /// Looks again whether to go on reading; true if so.
-    pub(crate) fn try_resume(&mut self) -> bool {
-        if !self.paused || self.stopping {
-            return false;
-        }
-        let session = self.connection.session();
-        match self.pushback.still_paused(session.consumer()) {
-            Pace::Paused(over) if !session.is_over_mark(false) => {
-                self.pause(&over);
-                false
-            }
-            _ => {
-                self.paused = false;
-                session.set_paced_by(Vec::new());
-                true
-            }
-        }
-    }
-
-    // ----- time
-
-    /// What time has brought: an unanswered PING, a timeout, the end of draining.
-    pub(crate) fn tick(&mut self, cx: &mut ShardContext, now: Instant) -> Progress {
-        match self.stage {
-            Stage::Open => {
-                self.tick_open(cx, now);
-                Progress::Wait
-            }
-            Stage::Draining { until } => {
-                if now >= until {
-                    return Progress::Gone;
-                }
-                self.drained(now)
-            }
-            Stage::HalfClosed { until } if now >= until => Progress::Gone,
-            Stage::HalfClosed { .. } => Progress::Wait,
-        }
-    }
-
-    fn tick_open(&mut self, cx: &mut ShardContext, now: Instant) {
-        self.pushback.forget_older(now);
-        if let Some(reason) = self.connection.session().overdue(now) {
-            self.connection.session().end(reason);
-            self.begin_drain(cx, now);
-            return;
-        }
-        let settings = self.protocol.settings.clone();
-        if !self.protocol.authorized && now >= self.opened + settings.auth_timeout {
-            return self.close(Close::told("Authentication Timeout"), cx, now);
-        }
-        if now < self.next_ping {
-            return;
-        }
-        let silent = now.saturating_duration_since(self.heard);
-        let first = self.protocol.pings_unanswered == 0 && self.heard < self.opened + FIRST_PING;
-        if silent < settings.ping_interval && !first {
-            self.protocol.pings_unanswered = 0;
-            self.next_ping = self.heard + settings.ping_interval;
-            return;
-        }
-        if self.protocol.pings_unanswered + 1 > settings.ping_max {
-            return self.close(Close::told("Stale Connection"), cx, now);
-        }
-        self.protocol.pings_unanswered += 1;
-        self.next_ping = now + settings.ping_interval;
-        self.connection.session().answer(PING_LINE, now);
-        self.connection.flush(now);
-    }
-
-    // ----- the end
-
-    /// Ends the connection for a fault of the client, or the server's own reasons.
-    pub(crate) fn close(&mut self, close: Close, cx: &mut ShardContext, now: Instant) {
-        if !self.is_open() {
-            return;
-        }
-        let session = self.connection.session();
-        if let Some(error) = close.error {
-            let mut line = Vec::new();
-            encode_err(&mut line, error);
-            session.last_words(&line, now);
-        }
-        session.end(EndReason::Disconnected { cause: close.cause });
-        self.begin_drain(cx, now);
-    }
-
-    /// The session has ended, for whatever reason: takes it off the bus, and lets the client read
-    /// what is queued for a while.
-    pub(crate) fn begin_drain(&mut self, cx: &mut ShardContext, now: Instant) {
-        if !self.is_open() {
-            return;
-        }
-        let until = now + self.protocol.settings.linger;
-        self.drain_until(until, cx, now);
-    }
-
-    /// As [`Peer::begin_drain`], with the end of that while given.
-    pub(crate) fn drain_until(&mut self, until: Instant, cx: &mut ShardContext, now: Instant) {
-        self.stage = Stage::Draining { until };
-        (self.carry, self.carried, self.needed) = (Vec::new(), 0, 0);
-        self.carry_charge.set(0);
-        self.readable = true;
-        let session = self.connection.session();
-        let ended = session.snapshot(now, true);
-        self.protocol.broker.unsubscribe_all(session);
-        let reason = ended.end.as_ref().map(ToString::to_string).unwrap_or_default();
-        let (cid, client) = (session.id(), session.peer());
-        match Advisory::of_end(&ended) {
-            Some(advisory) => {
-                tracing::warn!(cid, %client, name = ended.identity.name, "Ended a {reason}");
-                cx.publish(advisory.subject.as_bytes(), &advisory.payload, now);
-            }
-            None => tracing::debug!(cid, %client, "Closing: {reason}"),
-        }
-        self.connection.flush(now);
-    }
-
-    /// Nothing more is read: the server is stopping.
-    pub(crate) fn stop_reading(&mut self) {
-        self.paused = true;
-        self.stopping = true;
-    }
-
-    /// The server stops: what is queued may be written until `until`.
-    pub(crate) fn stop(&mut self, until: Instant, cx: &mut ShardContext, now: Instant) {
-        self.connection.session().end(EndReason::ServerStopped);
-        self.drain_until(until, cx, now);
-    }
-
-    /// Closes our side once everything is written.
-    pub(crate) fn drained(&mut self, now: Instant) -> Progress {
-        let Stage::Draining { .. } = self.stage else { return Progress::Wait };
-        let left = self.connection.session().with_outbox(|outbox| outbox.depth().bytes);
-        if left > 0 {
-            return Progress::Wait;
-        }
-        if self.socket.shutdown(Shutdown::Write).is_err() {
-            return Progress::Gone;
-        }
-        self.stage = Stage::HalfClosed { until: now + HALF_CLOSED };
-        Progress::ReadMore
-    }
-
-    /// Tells the client to go elsewhere, if it can be told.
-    pub(crate) fn lame_duck(&self, now: Instant) {
-        if self.is_open() && self.protocol.options.protocol >= 1 {
-            let session = self.connection.session();
-            let info = self.protocol.settings.facts.line(session.id(), session.peer(), true);
-            session.answer(&info, now);
-            self.connection.flush(now);
-        }
-    }
-
-    /// Forgets the client: its account is closed, its socket let go.
-    pub(crate) fn forget(self, now: Instant) {
-        let last = self.protocol.broker.close(self.connection.session(), now);
-        self.connection.close_socket();
-        let reason = last.end.map(|reason| reason.to_string()).unwrap_or_default();
-        tracing::debug!(cid = last.id, client = %last.peer, "Closed: {reason}");
     }
 }
 

@@ -15,6 +15,7 @@ use floodway_wire::nats::{
 
 use super::connection::Connection;
 use super::info::ServerFacts;
+use crate::shard::Command;
 
 /// What the NATS listener was configured with.
 #[derive(Debug)]
@@ -127,7 +128,11 @@ impl Protocol {
     }
 
     pub(super) fn answer(&self, bytes: &[u8], now: Instant) {
-        self.connection.session().answer(bytes, now);
+        // Answers that nobody reads pile up like messages, and end a session like them.
+        let open = self.connection.session().answer(bytes, now);
+        if !open {
+            self.connection.shard().send(Command::Ended(self.connection.place()));
+        }
     }
 
     pub(super) fn error(&self, text: &str, now: Instant) {

@@ -9,6 +9,7 @@
 
 mod clients;
 mod clients_subscribe;
+mod conservation;
 mod faults;
 mod footprint;
 mod http;
@@ -18,6 +19,7 @@ mod server;
 mod shutdown;
 mod slow_consumers;
 mod startup;
+mod status;
 mod transcript;
 mod transcripts_auth;
 mod transcripts_delivery;

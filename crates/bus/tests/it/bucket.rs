@@ -1,0 +1,133 @@
+//! A consumer that a test fills and empties by hand.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Wake, Waker};
+use std::time::Instant;
+
+use floodway::{Bus, Consumer, ConsumerId, EndReason, Filter, Message, SubscriptionKey, Taken};
+
+/// How full a bucket is, as push-back sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// At half the mark or below.
+    Low,
+    /// Between that and the mark.
+    Middle,
+    /// Over the mark.
+    High,
+}
+
+#[derive(Debug)]
+struct Queue {
+    level: Mutex<Level>,
+    wakers: Mutex<Vec<Waker>>,
+    received: AtomicU64,
+}
+
+/// Counts what it gets, and is as full as it was told to be.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    bus: Bus,
+    id: ConsumerId,
+    queue: Arc<Queue>,
+    subscriptions: AtomicU64,
+}
+
+impl Bucket {
+    pub(crate) fn attach(bus: &Bus) -> Self {
+        let queue = Arc::new(Queue {
+            level: Mutex::new(Level::Low),
+            wakers: Mutex::default(),
+            received: AtomicU64::new(0),
+        });
+        let id = bus.attach(queue.clone());
+        Self { bus: bus.clone(), id, queue, subscriptions: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn id(&self) -> ConsumerId {
+        self.id
+    }
+
+    pub(crate) fn subscribe(&self, filter: &str, group: Option<&str>) {
+        let serial = self.subscriptions.fetch_add(1, Ordering::Relaxed) as u32;
+        let key = SubscriptionKey { slot: serial, serial };
+        let filter = Filter::new(filter).unwrap();
+        self.bus.register(self.id, key, &filter, group.map(str::as_bytes)).unwrap();
+    }
+
+    pub(crate) fn received(&self) -> u64 {
+        self.queue.received.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set(&self, level: Level) {
+        *self.queue.level.lock().unwrap() = level;
+        if level == Level::Low {
+            let wakers = std::mem::take(&mut *self.queue.wakers.lock().unwrap());
+            wakers.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+impl Consumer for Queue {
+    fn deliver(&self, _key: SubscriptionKey, run: &[Message<'_>], _now: Instant) -> Taken {
+        self.received.fetch_add(run.len() as u64, Ordering::Relaxed);
+        let over_mark = self.is_over_mark(false);
+        Taken { queued: run.len() as u64, wake: false, over_mark, finished: false }
+    }
+
+    fn wake(&self, _now: Instant) {}
+
+    fn is_over_mark(&self, resume: bool) -> bool {
+        let level = *self.level.lock().unwrap();
+        level > if resume { Level::Low } else { Level::Middle }
+    }
+
+    fn on_below_mark(&self, waker: Waker) {
+        self.wakers.lock().unwrap().push(waker);
+    }
+
+    fn held_bytes(&self) -> u64 {
+        0
+    }
+
+    fn evict(&self, _reason: EndReason) {}
+
+    fn sweep(&self, _now: Instant) -> bool {
+        false
+    }
+
+    fn reap(&self) -> Vec<(SubscriptionKey, Filter)> {
+        Vec::new()
+    }
+
+    fn label(&self) -> String {
+        String::from("bucket")
+    }
+}
+
+/// Counts how often it is woken.
+#[derive(Debug, Default)]
+pub(crate) struct Bell {
+    rung: AtomicUsize,
+}
+
+impl Bell {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    pub(crate) fn waker(self: &Arc<Self>) -> Waker {
+        Waker::from(self.clone())
+    }
+
+    pub(crate) fn rung(&self) -> usize {
+        self.rung.load(Ordering::Relaxed)
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.rung.fetch_add(1, Ordering::Relaxed);
+    }
+}
