@@ -54,7 +54,7 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// The name INFO carries; `None` means the server's id. Default none.
     pub server_name: Option<String>,
-    /// Event-loop threads; `None` means the server chooses. Default 1.
+    /// Event-loop threads; `None` means half the CPUs, from 1 to 8. Default `None`.
     pub threads: Option<NonZeroUsize>,
     /// Where the log goes and how much of it.
     pub log: LogConfig,
@@ -253,7 +253,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4222)),
             http: None,
             server_name: None,
-            threads: Some(NonZeroUsize::MIN),
+            threads: None,
             log: LogConfig { file: None, level: Level::INFO },
             pid_file: None,
             ports_file: None,

@@ -171,8 +171,7 @@ fn start_shards(
     broker: &Arc<Broker>,
     settings: &Arc<Settings>,
 ) -> Result<Shards, StartError> {
-    // Chosen by measurement, see docs/adr/0002: one thread serves a machine of a few cores best.
-    let count = config.threads.map_or(1, NonZeroUsize::get);
+    let count = thread_count(config);
     let mut polls = Vec::new();
     let mut handles = Vec::new();
     for _ in 0..count {
@@ -194,6 +193,13 @@ fn start_shards(
     Ok(Shards { handles, threads })
 }
 
+/// Event-loop threads to start. Half the CPUs unless configured: the clients, and the rest of the
+/// machine, need the others (docs/adr/0002).
+fn thread_count(config: &Config) -> usize {
+    let cpus = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    config.threads.map_or((cpus / 2).clamp(1, 8), NonZeroUsize::get)
+}
+
 fn start_http(
     config: &Config,
     settings: &Settings,
@@ -212,7 +218,7 @@ fn start_http(
         ping_interval: config.liveness.ping_interval,
         ping_max: config.liveness.ping_max,
         auth_required: settings.facts.auth_required,
-        threads: config.threads.map_or(1, NonZeroUsize::get),
+        threads: thread_count(config),
         started: now,
         config_load_time: now,
     };

@@ -112,8 +112,10 @@ impl Client {
 
     /// Makes room for `count` more bytes in the socket, and writes what is queued.
     pub(crate) fn read(&self, count: usize, now: Instant) {
-        let room = &mut self.socket.lock().unwrap().room;
-        *room = room.saturating_add(count);
+        {
+            let mut socket = self.socket.lock().unwrap();
+            socket.room = socket.room.saturating_add(count);
+        }
         self.session.with_outbox(floodway_broker::Outbox::on_writable);
         self.flush(now);
     }

@@ -66,8 +66,9 @@ fn request(args: &Args) -> Result<(), Failure> {
 }
 
 fn ask(args: &Args, client: &mut Client, out: impl Write) -> Result<(), Failure> {
-    send(args, client)?;
+    // Before the sending: the answer may be there when the call that sends returns.
     let sent = Instant::now();
+    send(args, client)?;
     let mut replies = Replies {
         out,
         format: if args.json { Format::Json } else { Format::Raw },

@@ -47,7 +47,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "NAME")]
     name: Option<String>,
 
-    /// Event-loop threads; 0 lets floodway choose [default: 1].
+    /// Event-loop threads; 0 is half the CPUs, 1 to 8 [default: 0].
     #[arg(short, long, value_name = "N")]
     threads: Option<String>,
 
