@@ -12,6 +12,7 @@ use floodway::{
 use floodway_queue::BlockPool;
 
 use crate::access::Access;
+use crate::meters::Meters;
 use crate::outbox::{Outbox, SubscriptionSpec};
 use crate::registry::Registry;
 use crate::session::Session;
@@ -88,6 +89,7 @@ pub struct Broker {
     bus: Bus,
     outbox_settings: Arc<OutboxSettings>,
     registry: Registry,
+    meters: Meters,
     access: Access,
     pushback: PushbackMode,
     max_subscriptions: usize,
@@ -107,6 +109,7 @@ impl Broker {
             bus: Bus::new(&BusConfig { memory_budget: config.memory_budget }),
             outbox_settings: Arc::new(settings),
             registry: Registry::default(),
+            meters: Meters::default(),
             access: config.access,
             pushback: config.pushback,
             max_subscriptions: config.max_subscriptions.unwrap_or(usize::MAX),
@@ -127,6 +130,11 @@ impl Broker {
     /// All sessions.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// What it measures of its own work.
+    pub fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// Who may connect.

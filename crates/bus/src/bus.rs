@@ -96,6 +96,7 @@ pub(crate) struct Shared {
     directory: RwLock<Directory>,
     /// Rises whenever a subscription comes or goes, which makes cached routes stale.
     generation: AtomicU64,
+    lookups: AtomicU64,
     pub(crate) budget: Budget,
     /// Held while somebody is being evicted; the memory is given back when it is free again.
     evicting: Mutex<()>,
@@ -134,6 +135,7 @@ impl Bus {
             directory: RwLock::default(),
             // A router starts at 0, which is thus never current.
             generation: AtomicU64::new(1),
+            lookups: AtomicU64::new(0),
             budget: Budget::new(config.memory_budget),
             evicting: Mutex::new(()),
             routers: AtomicU64::new(0),
@@ -237,6 +239,11 @@ impl Bus {
         self.read(|directory| directory.consumers.len())
     }
 
+    /// How often the index was asked for a subject; routes remembered by a router are not counted.
+    pub fn lookup_count(&self) -> u64 {
+        self.shared.lookups.load(Ordering::Relaxed)
+    }
+
     /// Ends what is overdue at `now`: subscriptions whose consumer took nothing for too long.
     /// Somebody has to call it now and then; messages that arrive do not depend on it.
     pub fn sweep(&self, now: Instant) {
@@ -294,6 +301,7 @@ impl Bus {
     }
 
     pub(crate) fn matching(&self, subject: &[u8], route: &mut Route) {
+        self.shared.lookups.fetch_add(1, Ordering::Relaxed);
         self.read(|directory| {
             directory.index.matches(subject, |entry| {
                 let Some(consumer) = directory.consumers.get(&entry.consumer) else {

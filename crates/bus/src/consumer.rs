@@ -35,7 +35,8 @@ pub trait Consumer: Send + Sync {
     /// Takes a run of messages, all of one subject, for the subscription `key`.
     fn deliver(&self, key: SubscriptionKey, run: &[Message<'_>], now: Instant) -> Taken;
 
-    /// Lets the consumer get on with what was queued. Called once per batch.
+    /// Lets the consumer get on with what was queued. Called once per batch, and before it ends if
+    /// memory is short.
     fn wake(&self, now: Instant);
 
     /// Whether more is queued than the mark; with `resume`, than half the mark. Other threads

@@ -191,7 +191,7 @@ impl<'m> Batch<'_, 'm> {
             return 0;
         }
         if message.payload.len() >= SHARE_FROM_BYTES && fan_out > 1 {
-            self.router.bus.make_room(message.size() as u64);
+            self.make_room(message.size());
             message.keep(&self.router.bus.shared().budget);
         }
         let shared = message.shared_payload().map_or(0, Bytes::len);
@@ -249,9 +249,20 @@ impl<'m> Batch<'_, 'm> {
         report
     }
 
+    #[inline]
+    fn make_room(&mut self, bytes: usize) {
+        let bytes = bytes as u64;
+        if self.router.bus.budget().would_exceed(bytes) {
+            // What healthy consumers hold only because this batch has not ended yet is no reason
+            // to end any of them: they get it off their hands first.
+            self.wakeups.wake_all(self.now);
+            self.router.bus.make_room(bytes);
+        }
+    }
+
     fn hand_out(&mut self, target: &Target, run: &[Message<'_>], bytes: usize) -> Taken {
         // Asked for each consumer: what the one before kept is charged by now.
-        self.router.bus.make_room(bytes as u64);
+        self.make_room(bytes);
         let taken = target.consumer.deliver(target.key, run, self.now);
         if taken.wake {
             self.wakeups.add(target.consumer.clone());

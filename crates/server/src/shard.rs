@@ -171,6 +171,9 @@ impl Shard {
             self.carry_out(command, now);
         }
         self.write(now);
+        if !self.read.is_empty() {
+            self.broker.meters().publish.record(now.elapsed());
+        }
         self.pace(now);
         if now >= self.next_tick {
             self.next_tick = now + self.tick;

@@ -271,6 +271,23 @@ fn what_a_writer_has_in_hand_counts_until_it_is_given_up() {
 }
 
 #[test]
+fn a_blocked_queue_holds_memory_in_proportion_to_what_waits() {
+    for size in [10, 1500, 5000] {
+        let mut client = Client::unlimited();
+        let key = client.subscribe(1, SubscriptionSpec::default()).unwrap();
+        client.deliver(key, &[b"first"]);
+        client.write(1);
+        assert!(client.outbox.held_bytes() <= 1024, "settled");
+        for count in 1..=20 {
+            client.deliver(key, &[&vec![0; size]]);
+            let queued = client.outbox.depth().bytes as usize;
+            let held = client.outbox.held_bytes();
+            assert!(held <= 2 * queued + 4096, "{held} for {count} of {size}");
+        }
+    }
+}
+
+#[test]
 fn a_blocked_socket_is_not_tried_before_it_is_writable() {
     let mut client = Client::unlimited();
     let key = client.subscribe(1, SubscriptionSpec::default()).unwrap();

@@ -64,6 +64,22 @@ fn the_connection_that_holds_most_is_the_victim_and_nobody_else() {
     assert!(slow.iter().all(|client| client.lines().len() == 1));
 }
 
+// checklist: E7
+#[test]
+fn a_batch_to_many_connections_that_read_ends_none_of_them() {
+    const LIMIT: u64 = 4 << 20;
+    let (broker, now) = (Broker::new(config(LIMIT)), Instant::now());
+    let clients: Vec<_> = (0..300).map(|_| Client::reading(&broker, now)).collect();
+    clients.iter().for_each(|client| client.subscribe(&broker, 1, "a"));
+    // Together far more than the budget, before the batch ends and they are written out.
+    let payload = [b'x'; 20_000];
+    assert_eq!(publish_as(&broker, None, "a", &[&payload; 3].map(|one| &one[..]), now), 900);
+    for client in &clients {
+        assert_eq!(client.session.end_reason(), None);
+        assert_eq!(client.lines().len(), 3);
+    }
+}
+
 #[derive(Debug, Default)]
 struct Bell(AtomicUsize);
 

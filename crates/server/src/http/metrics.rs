@@ -4,10 +4,12 @@ use std::fmt;
 use std::time::{Instant, SystemTime};
 
 use floodway::LossReason;
-use floodway_broker::Totals;
+use floodway_broker::{DurationsSnapshot, Totals};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode_registry;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet};
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, NoLabelSet,
+};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
@@ -37,6 +39,9 @@ struct Scrape {
     connections: usize,
     subscriptions: usize,
     totals: Totals,
+    publish: DurationsSnapshot,
+    refused: u64,
+    lookups: u64,
     publishers_paused: u64,
     memory_limit: u64,
     memory_used: u64,
@@ -63,6 +68,9 @@ impl Scrape {
             connections: registry.open_count(),
             subscriptions: bus.subscription_count(),
             totals: registry.totals(Instant::now()),
+            publish: source.broker.meters().publish.snapshot(),
+            refused: source.broker.meters().refused(),
+            lookups: bus.lookup_count(),
             publishers_paused,
             memory_limit: bus.budget().limit(),
             memory_used: bus.budget().used(),
@@ -115,6 +123,12 @@ impl Scrape {
         sheet.counter("messages_in_total", help, totals.in_messages)?;
         let help = "Payload and header bytes received from clients.";
         sheet.counter("bytes_in_total", help, totals.in_bytes)?;
+        let help = "Messages refused before they were routed; their sender was told.";
+        sheet.counter("messages_refused_total", help, self.refused)?;
+        let help = "Subjects looked up in the index of subscriptions.";
+        sheet.counter("route_lookups_total", help, self.lookups)?;
+        let help = "From a read of a socket until what it brought was routed and written.";
+        sheet.histogram("publish_duration_seconds", help, &self.publish)?;
         let help = "Messages that matched a subscription, once for each.";
         sheet.counter("messages_matched_total", help, totals.matched)?;
         let help = "Messages handed to the socket of a client.";
@@ -193,6 +207,17 @@ struct Sheet<'a> {
 }
 
 impl Sheet<'_> {
+    fn histogram(&mut self, name: &str, help: &str, seen: &DurationsSnapshot) -> fmt::Result {
+        let mut encoder =
+            self.encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        let buckets: Vec<_> = seen
+            .buckets
+            .iter()
+            .map(|&(bound, count)| (if bound.is_finite() { bound } else { f64::MAX }, count))
+            .collect();
+        encoder.encode_histogram::<NoLabelSet>(seen.sum, seen.count, &buckets, None)
+    }
+
     fn counter(&mut self, name: &str, help: &str, value: impl EncodeGaugeValue) -> fmt::Result {
         debug_assert!(name.ends_with("_total"));
         self.one(MetricType::Counter, name, help, &value)

@@ -194,6 +194,7 @@ impl Protocol {
             self.error("Invalid Publish Subject", now);
         }
         if is_reserved(publish.subject) {
+            self.broker.meters().count_refused();
             let subject = String::from_utf8_lossy(publish.subject);
             self.error(&format!("Permissions Violation for Publish to \"{subject}\""), now);
             return true;

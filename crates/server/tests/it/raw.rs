@@ -75,7 +75,10 @@ impl Client {
     pub(crate) fn ready(addr: SocketAddr) -> Client {
         Client::hello(
             addr,
-            r#"{"verbose":false,"pedantic":false,"protocol":1,"headers":true,"no_responders":true}"#,
+            concat!(
+                "{\"verbose\":false,\"pedantic\":false,\"protocol\":1,",
+                "\"headers\":true,\"no_responders\":true}"
+            ),
         )
     }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
+use crate::footprint::wait_until;
 use crate::server::{Launch, Server, run_to_end};
 
 /// The start is refused: exit code 2, and a short text that holds all of `wanted`.
@@ -130,10 +131,12 @@ fn the_log_file_holds_what_scripts_look_for() {
     assert_log(&path, &["an earlier line", "Stop"]);
 }
 
+/// The file may be written a moment after standard error, on which the start was awaited.
 fn assert_log(path: &Path, wanted: &[&str]) {
-    let text = fs::read_to_string(path).unwrap();
     for line in wanted {
-        assert!(text.contains(line), "{line:?} is not in the log file: {text}");
+        wait_until(&format!("{line:?} is in the log file"), || {
+            fs::read_to_string(path).unwrap().contains(line)
+        });
     }
 }
 
