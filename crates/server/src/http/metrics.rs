@@ -210,12 +210,7 @@ impl Sheet<'_> {
     fn histogram(&mut self, name: &str, help: &str, seen: &DurationsSnapshot) -> fmt::Result {
         let mut encoder =
             self.encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
-        let buckets: Vec<_> = seen
-            .buckets
-            .iter()
-            .map(|&(bound, count)| (if bound.is_finite() { bound } else { f64::MAX }, count))
-            .collect();
-        encoder.encode_histogram::<NoLabelSet>(seen.sum, seen.count, &buckets, None)
+        encoder.encode_histogram::<NoLabelSet>(seen.sum, seen.count, &seen.buckets, None)
     }
 
     fn counter(&mut self, name: &str, help: &str, value: impl EncodeGaugeValue) -> fmt::Result {
