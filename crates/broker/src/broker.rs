@@ -83,7 +83,7 @@ impl fmt::Display for SubscribeRefused {
     }
 }
 
-/// See the [module header](self).
+/// All sessions, the bus they are on, and the rules for them.
 #[derive(Debug)]
 pub struct Broker {
     bus: Bus,
@@ -149,12 +149,18 @@ impl Broker {
 
     /// Opens a session. It receives nothing before [`Broker::attach`].
     pub fn open(&self, peer: SocketAddr, now: Instant) -> Arc<Session> {
+        let session = self.open_unlisted(peer, now);
+        self.registry.opened(session.clone());
+        session
+    }
+
+    /// A session for a client that is refused at once: it is in no list, takes nobody's place, and
+    /// only carries the words that tell the client so.
+    pub fn open_unlisted(&self, peer: SocketAddr, now: Instant) -> Arc<Session> {
         let id = self.last_session.fetch_add(1, Ordering::Relaxed) + 1;
         let charge = self.bus.budget().charge(0);
         let outbox = Outbox::new(self.outbox_settings.clone(), charge, now);
-        let session = Arc::new(Session::new(id, peer, outbox, self.outbox_settings.mark, now));
-        self.registry.opened(session.clone());
-        session
+        Arc::new(Session::new(id, peer, outbox, self.outbox_settings.mark, now))
     }
 
     /// Gives a session its place on the bus: `consumer` is what delivers to it.

@@ -1,7 +1,8 @@
 //! The control request: how a client of a protocol without a field for it chooses a policy.
 //!
-//! A client publishes JSON to [`API_SUBSCRIBE`] and then subscribes to the deliver subject it named.
-//! The broker remembers the *grant* until then; the subscription receives what the filter matches.
+//! A client publishes JSON to [`API_SUBSCRIBE`] and then subscribes to the deliver subject it
+//! named. The broker remembers the *grant* until then; the subscription receives what the filter
+//! matches.
 
 use std::collections::HashMap;
 use std::time::Duration;

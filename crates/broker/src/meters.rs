@@ -50,7 +50,7 @@ impl Durations {
     }
 }
 
-/// See the [module header](self).
+/// The meters of one broker; any thread may count.
 #[derive(Debug, Default)]
 pub struct Meters {
     /// From a read that brought messages until they were routed and written, as far as the

@@ -54,7 +54,7 @@ pub enum WriteEnd {
     Broken,
 }
 
-/// See the [module header](self).
+/// The ordered outgoing stream of one client, with an exact account of each subscription in it.
 #[derive(Debug)]
 pub struct Outbox {
     settings: Arc<OutboxSettings>,

@@ -67,7 +67,7 @@ struct State {
     ended: Totals,
 }
 
-/// See the [module header](self).
+/// The open sessions, and an account of those that ended lately.
 #[derive(Debug, Default)]
 pub struct Registry {
     state: Mutex<State>,

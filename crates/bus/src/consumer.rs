@@ -55,7 +55,7 @@ pub trait Consumer: Send + Sync {
     /// Ends what is overdue at `now`; true if [`Consumer::reap`] has something.
     fn sweep(&self, now: Instant) -> bool;
 
-    /// The subscriptions that ended by themselves since the last call, to be taken out of the index.
+    /// The subscriptions that ended by themselves since the last call, to leave the index.
     fn reap(&self) -> Vec<(SubscriptionKey, Filter)>;
 
     /// Who it is, for logs and status pages.

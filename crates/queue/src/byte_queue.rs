@@ -31,7 +31,7 @@ impl Segment {
     }
 }
 
-/// See the [module header](self).
+/// Bytes in the order they were appended, in blocks that are recycled and slices that are shared.
 #[derive(Debug, Default)]
 pub struct ByteQueue {
     segments: VecDeque<Segment>,

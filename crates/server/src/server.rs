@@ -138,7 +138,7 @@ impl Server {
     }
 
     /// Lame duck: stops accepting, tells clients with INFO `ldm:true`, waits the grace period, then
-    /// closes them spread over the rest of the lame duck duration. Returns when the last one is gone.
+    /// closes them spread over the rest of the lame duck duration. Returns when the last is gone.
     ///
     /// # Blocking
     ///

@@ -287,17 +287,24 @@ impl Shard {
             tracing::warn!(%error, %client, "Cannot watch a new connection");
             return;
         }
-        let session = self.broker.open(client, now);
+        let full = self.broker.registry().open_count() >= self.settings.max_connections;
+        let session = if full {
+            self.broker.open_unlisted(client, now)
+        } else {
+            self.broker.open(client, now)
+        };
         let socket = Arc::new(socket);
         let place = PeerRef { at, session: session.id() };
         let pool = self.broker.pool().clone();
         let connection =
             Connection::new(session.clone(), socket.clone(), self.handle.clone(), place, pool);
         let connection = Arc::new(connection);
-        self.broker.attach(&session, connection.clone());
+        if !full {
+            self.broker.attach(&session, connection.clone());
+        }
         let (broker, settings) = (self.broker.clone(), self.settings.clone());
         let mut peer = Peer::open(broker, settings, socket, connection.clone(), now);
-        if self.broker.registry().open_count() > self.settings.max_connections {
+        if full {
             peer.close(Close::told("maximum connections exceeded"), &mut self.cx, now);
         }
         entry.insert(peer);

@@ -5,7 +5,10 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use floodway::{Bus, EndReason, Filter, LossReason, RecvError, SubscribeOptions, Subscription};
+use floodway::{
+    Bus, EndReason, Filter, LossReason, Message, Origin, Pushback, PushbackMode, RecvError, Router,
+    SubscribeOptions, Subscription, Wakeups,
+};
 
 fn subscribe(bus: &Bus, capacity: u64) -> Subscription {
     let options = SubscribeOptions::default().max_messages(capacity);
@@ -151,6 +154,27 @@ fn what_was_queued_is_read_first_then_the_reason() {
         );
         assert!(account.is_conserved());
     }
+}
+
+// checklist: B2
+#[test]
+fn nothing_is_queued_after_the_end_by_a_route_that_was_looked_up_before() {
+    let bus = Bus::default();
+    let [ended, other] = [subscribe(&bus, 10), subscribe(&bus, 10)];
+    let mut router = Router::new(bus.clone());
+    let (mut pushback, mut wakeups) = (Pushback::new(PushbackMode::Most), Wakeups::new());
+    let now = Instant::now();
+    let mut batch = router.batch(Origin::default(), &mut pushback, &mut wakeups, now);
+    assert_eq!(batch.push(Message::new(b"s", b"x")), 2);
+    ended.unsubscribe();
+    assert_eq!(batch.commit().queued, 1);
+    // And one that came in between is found by the next message of the same batch.
+    let third = subscribe(&bus, 10);
+    assert_eq!(batch.push(Message::new(b"s", b"y")), 2);
+    batch.commit();
+    wakeups.wake_all(now);
+    assert_eq!((ended.account().matched(), reason(&ended).name()), (0, "unsubscribed"));
+    assert_eq!((other.account().queued(), third.account().queued()), (2, 1));
 }
 
 #[test]

@@ -82,16 +82,19 @@ fn a_piece_larger_than_a_block_gets_one_of_its_own() {
 // checklist: A13
 #[test]
 fn a_shared_slice_is_let_go_exactly_when_its_last_byte_is_written() {
-    struct Counted(Vec<u8>, std::sync::Arc<()>);
+    struct Counted {
+        bytes: Vec<u8>,
+        _alive: std::sync::Arc<()>,
+    }
     impl AsRef<[u8]> for Counted {
         fn as_ref(&self) -> &[u8] {
-            &self.0
+            &self.bytes
         }
     }
     let alive = std::sync::Arc::new(());
     let pool = BlockPool::new(2);
     let mut queues = [ByteQueue::new(), ByteQueue::new()];
-    let shared = Bytes::from_owner(Counted(vec![1; 100], alive.clone()));
+    let shared = Bytes::from_owner(Counted { bytes: vec![1; 100], _alive: alive.clone() });
     queues.iter_mut().for_each(|queue| queue.push_shared(shared.clone()));
     drop(shared);
     queues[0].advance(99, &pool);

@@ -223,11 +223,19 @@ fn metrics_are_well_formed_classic_text() {
             current = help.split(' ').next().unwrap();
             assert!(help.len() > current.len() + 1 && help.ends_with('.'), "{line}");
         } else if let Some(kind) = line.strip_prefix("# TYPE ") {
-            let is = if current.ends_with("_total") { "counter" } else { "gauge" };
+            let is = match current {
+                name if name.ends_with("_total") => "counter",
+                name if name.ends_with("_duration_seconds") => "histogram",
+                _ => "gauge",
+            };
             assert_eq!(kind, format!("{current} {is}"));
         } else {
             let name = line.split(['{', ' ']).next().unwrap();
-            assert_eq!(name, current, "{line}");
+            let of_histogram = name.strip_prefix(current).is_some_and(|rest| {
+                current.ends_with("_duration_seconds")
+                    && matches!(rest, "_sum" | "_count" | "_bucket")
+            });
+            assert!(name == current || of_histogram, "{line}");
         }
     }
     assert_eq!(answer.body.matches("# TYPE floodway_connections ").count(), 1);

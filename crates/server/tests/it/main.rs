@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "all of this is tests, also what is outside #[test]")]
 
 mod clients;
+mod clients_subscribe;
 mod conservation;
 mod faults;
 mod footprint;
