@@ -379,6 +379,10 @@ impl Outbox {
 
     /// Appends the last thing the client gets to read, whatever the limits and even after the end.
     pub(crate) fn push_last_words(&mut self, answer: &[u8], now: Instant) {
+        // After what was queued has been given up, the stream may end within a message.
+        if self.discarded {
+            return;
+        }
         if self.depth.bytes == 0 {
             self.progress = now;
         }

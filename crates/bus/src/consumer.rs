@@ -43,6 +43,9 @@ pub trait Consumer: Send + Sync {
     /// change it at any time.
     fn is_over_mark(&self, resume: bool) -> bool;
 
+    /// Whether it has ended: nothing is queued for it any more, so it says nothing about its pace.
+    fn has_ended(&self) -> bool;
+
     /// Calls `waker` once, when the queue has fallen to half the mark or the consumer has ended.
     fn on_below_mark(&self, waker: Waker);
 

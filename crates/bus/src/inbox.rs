@@ -224,6 +224,10 @@ impl Consumer for Inbox {
         self.monitor.notify();
     }
 
+    fn has_ended(&self) -> bool {
+        self.monitor.with(|state| state.ended.is_some())
+    }
+
     fn is_over_mark(&self, resume: bool) -> bool {
         self.monitor.with(|state| state.ended.is_none() && self.over_mark(state, resume))
     }

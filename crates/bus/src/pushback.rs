@@ -130,7 +130,12 @@ impl Pushback {
 
 impl Fed {
     fn count(&mut self, targets: &[Target], resume: bool) {
-        if targets.iter().all(|target| target.consumer.is_over_mark(resume)) {
+        // One that has ended takes nothing, so it does not count; a route may still name it.
+        let mut live = targets.iter().filter(|target| !target.consumer.has_ended()).peekable();
+        if live.peek().is_none() {
+            return;
+        }
+        if live.all(|target| target.consumer.is_over_mark(resume)) {
             self.over += 1;
             // All of a group: the first of them that falls below its mark can take messages again.
             self.consumers_over.extend(targets.iter().map(|target| target.consumer.clone()));

@@ -9,13 +9,15 @@
 //!
 //! All of them cost next to nothing while idle, grow on demand and give memory back after a
 //! burst. None of them decides what happens when a consumer is slow: that is the bus's business.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod allocator;
 mod block_pool;
 mod byte_queue;
 mod fifo;
 mod monitor;
 
+pub use allocator::give_memory_back;
 pub use block_pool::{BLOCK_BYTES, BlockPool};
 pub use byte_queue::ByteQueue;
 pub use fifo::Fifo;

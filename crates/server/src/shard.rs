@@ -33,6 +33,8 @@ const READ_BUFFER: usize = 64 * 1024;
 /// The longest time between two looks at the clock while there are connections.
 const TICK_MAX: Duration = Duration::from_millis(250);
 const TICK_MIN: Duration = Duration::from_millis(10);
+/// How much has to have been freed to be worth giving back.
+const BURST: u64 = 8 << 20;
 
 /// What a shard shares among its peers.
 #[derive(Debug)]
@@ -81,6 +83,8 @@ pub(crate) struct Shard {
     next_tick: Instant,
     tick: Duration,
     stopping: bool,
+    /// The most that was queued anywhere since memory was given back last.
+    peak_bytes: u64,
 }
 
 impl Shard {
@@ -114,6 +118,7 @@ impl Shard {
             read: Vec::new(),
             next_tick: Instant::now(),
             stopping: false,
+            peak_bytes: 0,
         }
     }
 
@@ -145,7 +150,7 @@ impl Shard {
         if !self.unread.is_empty() {
             return Some(Duration::ZERO);
         }
-        if self.peers.is_empty() && !self.accept_again {
+        if self.peers.is_empty() && !self.accept_again && self.peak_bytes < BURST {
             return None;
         }
         Some(self.next_tick.saturating_duration_since(Instant::now()))
@@ -175,6 +180,7 @@ impl Shard {
             self.broker.meters().publish.record(now.elapsed());
         }
         self.pace(now);
+        self.peak_bytes = self.peak_bytes.max(self.broker.bus().budget().used());
         if now >= self.next_tick {
             self.next_tick = now + self.tick;
             self.on_tick(now);
@@ -239,6 +245,7 @@ impl Shard {
     }
 
     fn on_tick(&mut self, now: Instant) {
+        self.give_memory_back();
         if std::mem::take(&mut self.accept_again) {
             self.accept(now);
         }
@@ -248,6 +255,16 @@ impl Shard {
             let progress = peer.tick(&mut self.cx, now);
             let resumed = peer.is_paused() && peer.try_resume();
             self.progress(at, if resumed { Progress::ReadMore } else { progress }, now);
+        }
+    }
+
+    /// After a burst has passed, what it took is given back to the system: once most of what was
+    /// queued at its peak is gone. Every shard looks; whichever does it first leaves little to do.
+    fn give_memory_back(&mut self) {
+        let used = self.broker.bus().budget().used();
+        if used < self.peak_bytes / 2 && self.peak_bytes - used >= BURST {
+            self.peak_bytes = used;
+            floodway_queue::give_memory_back();
         }
     }
 

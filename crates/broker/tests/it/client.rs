@@ -163,6 +163,10 @@ impl Consumer for Client {
         self.flush(now);
     }
 
+    fn has_ended(&self) -> bool {
+        self.session.end_reason().is_some()
+    }
+
     fn is_over_mark(&self, resume: bool) -> bool {
         self.session.is_over_mark(resume)
     }

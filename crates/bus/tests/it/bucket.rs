@@ -1,6 +1,6 @@
 //! A consumer that a test fills and empties by hand.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Wake, Waker};
 use std::time::Instant;
@@ -23,6 +23,7 @@ struct Queue {
     level: Mutex<Level>,
     wakers: Mutex<Vec<Waker>>,
     received: AtomicU64,
+    ended: AtomicBool,
 }
 
 /// Counts what it gets, and is as full as it was told to be.
@@ -40,6 +41,7 @@ impl Bucket {
             level: Mutex::new(Level::Low),
             wakers: Mutex::default(),
             received: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
         });
         let id = bus.attach(queue.clone());
         Self { bus: bus.clone(), id, queue, subscriptions: AtomicU64::new(0) }
@@ -60,6 +62,12 @@ impl Bucket {
         self.queue.received.load(Ordering::Relaxed)
     }
 
+    /// It ends, and is still in routes that were looked up before.
+    pub(crate) fn end(&self) {
+        self.queue.ended.store(true, Ordering::Relaxed);
+        self.set(Level::Low);
+    }
+
     pub(crate) fn set(&self, level: Level) {
         *self.queue.level.lock().unwrap() = level;
         if level == Level::Low {
@@ -77,6 +85,10 @@ impl Consumer for Queue {
     }
 
     fn wake(&self, _now: Instant) {}
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
 
     fn is_over_mark(&self, resume: bool) -> bool {
         let level = *self.level.lock().unwrap();

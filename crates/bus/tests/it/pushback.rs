@@ -90,6 +90,21 @@ fn most_pauses_for_more_than_half_any_for_one_and_none_never() {
 }
 
 #[test]
+fn one_that_has_ended_says_nothing_about_the_pace_of_the_others() {
+    let bus = Bus::default();
+    let buckets = buckets(&bus, 3, 2);
+    let mut publisher = Publisher::new(&bus, PushbackMode::Most);
+    assert_eq!(publisher.waits_for(&["s"]), 2);
+    buckets[0].end();
+    // One of two that live: counted as fine, the ended one would make it one of three.
+    assert_eq!(publisher.still_waits_for(), 0);
+    buckets[2].end();
+    assert_eq!(publisher.still_waits_for(), 1, "one of one");
+    buckets[1].end();
+    assert_eq!(publisher.still_waits_for(), 0);
+}
+
+#[test]
 fn it_resumes_at_half_the_mark_and_not_before() {
     let bus = Bus::default();
     let buckets = buckets(&bus, 3, 2);

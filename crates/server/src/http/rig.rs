@@ -170,6 +170,10 @@ impl Consumer for Receiver {
 
     fn wake(&self, _now: Instant) {}
 
+    fn has_ended(&self) -> bool {
+        self.0.end_reason().is_some()
+    }
+
     fn is_over_mark(&self, resume: bool) -> bool {
         self.0.is_over_mark(resume)
     }

@@ -148,6 +148,10 @@ impl Consumer for Connection {
         self.flush(now);
     }
 
+    fn has_ended(&self) -> bool {
+        self.session.end_reason().is_some()
+    }
+
     fn is_over_mark(&self, resume: bool) -> bool {
         self.session.is_over_mark(resume)
     }

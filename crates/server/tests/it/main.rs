@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "all of this is tests, also what is outside #[test]")]
 
+mod burst;
 mod clients;
 mod clients_subscribe;
 mod conservation;
