@@ -270,7 +270,7 @@ impl Default for Config {
                 linger: Duration::from_secs(2),
                 connection: LimitSet {
                     messages: None,
-                    bytes: Some(64 * 1024 * 1024),
+                    bytes: Some(32 * 1024 * 1024),
                     behind: Some(Duration::from_secs(10)),
                 },
                 subscription: LimitSet { messages: None, bytes: None, behind: None },
