@@ -31,6 +31,8 @@ pub struct BrokerConfig {
     pub memory_budget: u64,
     /// Policy and limits of a connection as a whole.
     pub connection: Overflow,
+    /// Bytes beyond the limit of a connection that one which keeps up may earn.
+    pub burst: u64,
     /// Policy and limits of each subscription that asks for no others.
     pub subscription: Overflow,
     /// A connection with more bytes than this queued is over its mark and slows its publishers.
@@ -47,6 +49,7 @@ pub struct BrokerConfig {
 #[derive(Debug)]
 pub(crate) struct OutboxSettings {
     pub(crate) connection: Overflow,
+    pub(crate) burst: u64,
     pub(crate) subscription: Overflow,
     pub(crate) mark: u64,
     pub(crate) pool: Arc<BlockPool>,
@@ -101,6 +104,7 @@ impl Broker {
     pub fn new(config: BrokerConfig) -> Self {
         let settings = OutboxSettings {
             connection: config.connection,
+            burst: config.burst,
             subscription: config.subscription,
             mark: config.mark,
             pool: Arc::new(BlockPool::new(SPARE_BLOCKS)),

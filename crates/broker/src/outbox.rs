@@ -20,8 +20,8 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use floodway::{
-    Account, Charge, Depth, EndReason, Filter, LossReason, Message, Overflow, SubscriptionKey,
-    Taken, Verdict,
+    Account, Charge, Credit, Depth, EndReason, Filter, LossReason, Message, Overflow,
+    SubscriptionKey, Taken, Verdict,
 };
 use floodway_queue::ByteQueue;
 
@@ -65,6 +65,8 @@ pub struct Outbox {
     slots: Slots,
     /// Everything not yet taken by the socket, what a writer has in hand included.
     depth: Depth,
+    /// What the connection may queue beyond its limit of bytes.
+    credit: Credit,
     charge: Charge,
     /// Accounts of subscriptions that are gone.
     retired: Retired,
@@ -110,6 +112,7 @@ impl Outbox {
             ledger: Ledger::default(),
             slots: Slots::default(),
             depth: Depth::default(),
+            credit: Credit::default(),
             charge,
             retired: Retired::default(),
             ended: None,
@@ -288,7 +291,9 @@ impl Outbox {
 
     /// Asks the policies of the connection and of the subscription.
     fn admit(&mut self, at: u32, messages: u64, bytes: u64) -> Option<Refusal> {
-        if let Verdict::End(reason) = self.settings.connection.admit(self.depth, messages, bytes) {
+        let connection = self.settings.connection;
+        let verdict = connection.admit_on_credit(self.depth, messages, bytes, &mut self.credit);
+        if let Verdict::End(reason) = verdict {
             return Some(Refusal { reason, whole_session: true });
         }
         let subscription = self.settings.subscription;

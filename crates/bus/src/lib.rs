@@ -55,7 +55,7 @@ pub use consumer::{Consumer, ConsumerId, Taken, Wakeups};
 pub use end::{EndReason, EndState, LimitKind};
 pub use inbox::Inbox;
 pub use message::{Message, SHARE_FROM_BYTES, SharedMessage};
-pub use overflow::{Depth, Limits, Overflow, Policy, Verdict};
+pub use overflow::{Credit, Depth, Limits, Overflow, Policy, Verdict};
 pub use publish::{Batch, Origin, PublishReport, Router};
 pub use pushback::{Pace, Pushback, PushbackMode};
 pub use route::{Route, SubscriptionKey, Target};

@@ -55,6 +55,50 @@ pub enum Verdict {
     End(EndReason),
 }
 
+/// Bytes beyond its limit that a consumer may queue, because it has kept up before.
+///
+/// At a rate of hundreds of megabytes a second, a queue that is large enough for the worst hiccup of
+/// a good consumer (TCP itself may stand still for 200 ms) is far larger than a stalled one should
+/// cost its neighbours. So the limit is small, and good consumers earn more: a quarter of what they
+/// take while they keep up. What is queued beyond the limit uses it up, also for one that
+/// is always a little too slow, which thus has to go in the end.
+///
+/// # Examples
+///
+/// ```
+/// use floodway::{Credit, Depth, Limits, Overflow, Verdict};
+/// let overflow = Overflow::disconnect(Limits { bytes: Some(1000), ..Limits::default() });
+/// let full = Depth { messages: 10, bytes: 1000 };
+/// let mut credit = Credit::default();
+/// assert_ne!(overflow.admit_on_credit(full, 1, 100, &mut credit), Verdict::Accept);
+/// credit.earn(4000, 150);
+/// assert_eq!(overflow.admit_on_credit(full, 1, 100, &mut credit), Verdict::Accept);
+/// assert_ne!(overflow.admit_on_credit(full, 1, 100, &mut credit), Verdict::Accept);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Credit {
+    bytes: u64,
+}
+
+impl Credit {
+    /// The consumer took `taken` bytes while it kept up; at most `most` is ever earned.
+    #[inline]
+    pub fn earn(&mut self, taken: u64, most: u64) {
+        self.bytes = (self.bytes + taken / 4).min(most);
+    }
+
+    /// What is left of it.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn spend(&mut self, bytes: u64) -> bool {
+        let left = self.bytes.checked_sub(bytes);
+        self.bytes = left.unwrap_or(self.bytes);
+        left.is_some()
+    }
+}
+
 /// A policy and the limits at which it acts.
 ///
 /// # Examples
@@ -103,6 +147,29 @@ impl Overflow {
         }
     }
 
+    /// As [`Overflow::admit`], but bytes beyond the limit may be paid for with `credit`.
+    #[inline]
+    pub fn admit_on_credit(
+        &self,
+        depth: Depth,
+        messages: u64,
+        bytes: u64,
+        credit: &mut Credit,
+    ) -> Verdict {
+        let verdict = self.admit(depth, messages, bytes);
+        if let (
+            Verdict::End(EndReason::OutOfCapacity { limit: LimitKind::Bytes, .. }),
+            Some(limit),
+        ) = (&verdict, self.limits.bytes)
+        {
+            let beyond = (depth.bytes + bytes - limit).min(bytes);
+            if credit.spend(beyond) {
+                return Verdict::Accept;
+            }
+        }
+        verdict
+    }
+
     /// What becomes of a queue of `depth` whose consumer has taken nothing for `stalled`.
     ///
     /// A consumer that is slow but moving is never overdue, however much is queued.
@@ -135,6 +202,36 @@ mod tests {
         assert!(admit(9, 0, 1, 0) && !admit(10, 0, 1, 0));
         assert!(admit(0, 0, 10, 1000) && !admit(0, 0, 11, 0));
         assert!(admit(0, 999, 1, 1) && !admit(0, 999, 1, 2));
+    }
+
+    #[test]
+    fn a_constantly_slow_consumer_uses_its_credit_up_and_a_good_one_survives_a_burst() {
+        let overflow = Overflow::disconnect(Limits { bytes: Some(10_000), ..Limits::default() });
+        let (most, mark) = (50_000, 1_000);
+        let mut credit = Credit::default();
+        credit.earn(1_000_000, most);
+        let mut depth = Depth::default();
+        let put = |depth: &mut Depth, credit: &mut Credit| {
+            let taken = overflow.admit_on_credit(*depth, 1, 100, credit) == Verdict::Accept;
+            depth.bytes += if taken { 100 } else { 0 };
+            taken
+        };
+        // A hiccup: five times the limit come at once, and are read afterwards.
+        assert!((0..500).all(|_| put(&mut depth, &mut credit)));
+        depth.bytes = 0;
+        credit.earn(1_000_000, most);
+        // It reads nine of ten and never keeps up: the credit ends, and then so does it.
+        let mut rounds = 0;
+        while put(&mut depth, &mut credit) {
+            let taken = depth.bytes.min(90);
+            if depth.bytes <= mark {
+                credit.earn(taken, most);
+            }
+            depth.bytes -= taken;
+            rounds += 1;
+            assert!(rounds < 1_000_000, "never ended");
+        }
+        assert!(rounds > 1000, "{rounds}");
     }
 
     // checklist: A5

@@ -144,6 +144,8 @@ pub struct OverflowConfig {
     pub linger: Duration,
     /// Limits of everything queued for one connection.
     pub connection: LimitSet,
+    /// Bytes beyond its limit that a connection may earn by keeping up. Default 112 MiB.
+    pub burst: u64,
     /// Limits of what is queued for one subscription.
     pub subscription: LimitSet,
 }
@@ -270,9 +272,10 @@ impl Default for Config {
                 linger: Duration::from_secs(2),
                 connection: LimitSet {
                     messages: None,
-                    bytes: Some(32 * 1024 * 1024),
+                    bytes: Some(16 * 1024 * 1024),
                     behind: Some(Duration::from_secs(10)),
                 },
+                burst: 112 * 1024 * 1024,
                 subscription: LimitSet { messages: None, bytes: None, behind: None },
             },
             pushback: PushbackConfig { mode: PushbackMode::Most, mark: 1024 * 1024 },

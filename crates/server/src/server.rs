@@ -237,6 +237,7 @@ fn broker_config(config: &Config) -> BrokerConfig {
     BrokerConfig {
         memory_budget: config.memory_budget,
         connection: overflow(&config.overflow.connection),
+        burst: config.overflow.burst,
         subscription: overflow(&config.overflow.subscription),
         mark: config.pushback.mark,
         pushback: match config.pushback.mode {

@@ -65,6 +65,9 @@ impl Outbox {
             return;
         }
         self.progress = now;
+        if self.depth.bytes <= self.settings.mark {
+            self.credit.earn(written as u64, self.settings.burst);
+        }
         self.depth.bytes -= written as u64;
         let (slots, depth, retired) = (&mut self.slots, &mut self.depth, &mut self.retired);
         self.ledger.advance(written, |Written { slot: at, messages, bytes }| {

@@ -26,6 +26,7 @@ impl Client {
         let settings = OutboxSettings {
             connection: Overflow::disconnect(connection),
             subscription: Overflow::disconnect(subscription),
+            burst: 0,
             mark: MARK,
             pool: Arc::new(BlockPool::new(2)),
         };

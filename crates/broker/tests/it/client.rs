@@ -22,6 +22,7 @@ pub(crate) fn config(budget: u64) -> BrokerConfig {
     BrokerConfig {
         memory_budget: budget,
         connection: Overflow::disconnect(UNLIMITED),
+        burst: 0,
         subscription: Overflow::disconnect(UNLIMITED),
         mark: 1000,
         pushback: PushbackMode::Most,

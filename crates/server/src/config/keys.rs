@@ -226,6 +226,14 @@ pub(super) const KEYS: &[Key] = &[
         show: |config| show_size(config.overflow.connection.bytes.unwrap_or(0)),
     },
     Key {
+        path: "overflow.connection.burst",
+        set: |config, value| {
+            config.overflow.burst = value.bytes(&(0..=u64::MAX))?;
+            Ok(())
+        },
+        show: |config| show_size(config.overflow.burst),
+    },
+    Key {
         path: "overflow.connection.behind",
         set: |config, value| {
             config.overflow.connection.behind = value.limit(Value::duration)?;

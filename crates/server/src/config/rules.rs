@@ -3,11 +3,12 @@
 use super::draft::Draft;
 use super::{duration, size};
 
-/// Checks the rules, and lowers the default mark where the limit above it was lowered.
+/// Checks the rules, and lowers the default mark and burst where the limit was lowered.
 pub(super) fn check(draft: &mut Draft<'_>) {
     lame_duck(draft);
     payload(draft);
     mark(draft);
+    burst(draft);
     addresses(draft);
 }
 
@@ -60,6 +61,15 @@ fn mark(draft: &mut Draft<'_>) {
         draft.wrong_together(&["pushback.mark"], &message);
     } else {
         draft.config.pushback.mark = most;
+    }
+}
+
+/// Whoever lowers the limit alone wants less memory used, not the same earned in another way.
+fn burst(draft: &mut Draft<'_>) {
+    let Some(bytes) = draft.config.overflow.connection.bytes else { return };
+    if !draft.is_set("overflow.connection.burst") {
+        let most = bytes.saturating_mul(7);
+        draft.config.overflow.burst = draft.config.overflow.burst.min(most);
     }
 }
 

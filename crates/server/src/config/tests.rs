@@ -89,6 +89,7 @@ linger = \"0s\"
 [overflow.connection]
 messages = 1000
 bytes = \"8MiB\"
+burst = \"24MiB\"
 behind = \"250ms\"
 
 [overflow.subscription]
@@ -160,8 +161,16 @@ fn the_default_mark_follows_a_lowered_limit() {
     assert_eq!(parse(text).unwrap().pushback.mark, 500);
     assert!(parse(&format!("{text}\npushback.mark = 500")).is_ok());
     assert!(parse(&format!("{text}\npushback.mark = 501")).is_err());
-    assert!(parse("pushback.mark = '32MiB'").is_ok());
+    assert!(parse("pushback.mark = '8MiB'").is_ok());
     assert!(parse("pushback.mark = '100MiB'\noverflow.connection.bytes = 'none'").is_ok());
+}
+
+#[test]
+fn the_default_burst_follows_a_lowered_limit() {
+    let text = "overflow.connection.bytes = '2MiB'";
+    assert_eq!(parse(text).unwrap().overflow.burst, 14 << 20);
+    assert_eq!(parse(&format!("{text}\noverflow.connection.burst = 0")).unwrap().overflow.burst, 0);
+    assert_eq!(parse("overflow.connection.bytes = '1GiB'").unwrap().overflow.burst, 112 << 20);
 }
 
 #[test]
@@ -214,7 +223,7 @@ fn mistakes_have_a_place_and_a_remedy() {
         ("overflow.policy = 'disconect'", "1:19", "did you mean `disconnect`?"),
         ("overflow.linger = 2", "1:19", "write \"2s\" or \"2ms\""),
         ("pushback.mode = 'all'", "1:17", "`all` is none of `most`, `any`, `none`"),
-        ("pushback.mark = '33MiB'", "1:17", "at most 32MiB"),
+        ("pushback.mark = '9MiB'", "1:17", "at most 8MiB"),
         ("shutdown.lame_duck_grace = '2m'", "1:28", "shorter than `lame_duck_duration` (2m)"),
         ("shutdown.lame_duck_duration = '9s'", "1:31", "(10s) must be shorter"),
         ("overflow.connection.bytes = '1MB'", "1:29", "(1MiB) must not be more than"),

@@ -41,6 +41,7 @@ impl Rig {
         let broker = Arc::new(Broker::new(BrokerConfig {
             memory_budget: MEMORY,
             connection: Overflow::default(),
+            burst: 0,
             subscription: Overflow::disconnect(limits),
             mark: 1 << 20,
             pushback: PushbackMode::Most,
