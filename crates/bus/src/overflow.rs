@@ -57,9 +57,9 @@ pub enum Verdict {
 
 /// Bytes beyond its limit that a consumer may queue, because it has kept up before.
 ///
-/// At a rate of hundreds of megabytes a second, a queue that is large enough for the worst hiccup of
-/// a good consumer (TCP itself may stand still for 200 ms) is far larger than a stalled one should
-/// cost its neighbours. So the limit is small, and good consumers earn more: a quarter of what they
+/// At a rate of hundreds of megabytes a second, a queue that is large enough for the worst hiccup
+/// of a good consumer (TCP itself may stand still for 200 ms) is far larger than a stalled one
+/// should cost its neighbours. So the limit is small, and good consumers earn more: a quarter of what they
 /// take while they keep up. What is queued beyond the limit uses it up, also for one that
 /// is always a little too slow, which thus has to go in the end.
 ///

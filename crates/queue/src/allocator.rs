@@ -1,7 +1,8 @@
 //! Giving freed memory back to the operating system.
 //!
-//! An allocator keeps what was freed in the middle of its heap: after a burst of 200 MiB that has long
-//! been delivered or dropped, the process would still hold 200 MiB. glibc gives it back when asked.
+//! An allocator keeps what was freed in the middle of its heap: after a burst of 200 MiB that has
+//! long been delivered or dropped, the process would still hold 200 MiB. glibc gives it back when
+//! asked.
 
 /// Asks the allocator to give free memory back to the system; true if it did.
 ///

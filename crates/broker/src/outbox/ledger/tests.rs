@@ -29,7 +29,8 @@ proptest! {
                     (0..count).for_each(|_| model.push_back((slot, len, at_ms)));
                 }
                 Op::Advance(index) => {
-                    let left: u32 = model.iter().map(|(_, len, _)| len).sum::<u32>() - front_written;
+                    let queued: u32 = model.iter().map(|(_, len, _)| len).sum();
+                    let left = queued - front_written;
                     let bytes = index.index(left as usize + 1);
                     let mut real = Vec::new();
                     ledger.advance(bytes, |written| {
