@@ -59,8 +59,8 @@ pub enum Verdict {
 ///
 /// At a rate of hundreds of megabytes a second, a queue that is large enough for the worst hiccup
 /// of a good consumer (TCP itself may stand still for 200 ms) is far larger than a stalled one
-/// should cost its neighbours. So the limit is small, and good consumers earn more: a quarter of what they
-/// take while they keep up. What is queued beyond the limit uses it up, also for one that
+/// should cost its neighbours. So the limit is small, and good consumers earn more: a quarter of
+/// what they take while they keep up. What is queued beyond the limit uses it up, also for one that
 /// is always a little too slow, which thus has to go in the end.
 ///
 /// # Examples
@@ -204,6 +204,7 @@ mod tests {
         assert!(admit(0, 999, 1, 1) && !admit(0, 999, 1, 2));
     }
 
+    // spec: OVF-3
     #[test]
     fn a_constantly_slow_consumer_uses_its_credit_up_and_a_good_one_survives_a_burst() {
         let overflow = Overflow::disconnect(Limits { bytes: Some(10_000), ..Limits::default() });

@@ -39,6 +39,7 @@ fn evict_all(bus: &Bus) {
 }
 
 // checklist: B1
+// spec: END-1
 #[test]
 fn the_first_reason_wins_and_stays() {
     let unsubscribe: fn(&Bus, &Subscription) = |_, subscription| subscription.unsubscribe();
@@ -138,6 +139,7 @@ fn racing_ends_leave_one_reason_that_never_changes() {
 }
 
 // checklist: B2
+// spec: END-2
 #[test]
 fn what_was_queued_is_read_first_then_the_reason() {
     for run in 0..10_000_u32 {

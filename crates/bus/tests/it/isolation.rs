@@ -52,6 +52,7 @@ fn median(mut values: Vec<Duration>) -> Duration {
 }
 
 // checklist: A1
+// spec: ISO-1
 #[test]
 fn one_that_never_reads_costs_the_others_nothing() {
     // The machine has other work too: medians of interleaved runs, and three chances.
@@ -70,6 +71,7 @@ fn one_that_never_reads_costs_the_others_nothing() {
 }
 
 // checklist: A1
+// spec: ISO-2
 #[test]
 fn one_that_is_ended_for_never_reading_costs_the_others_nothing_either() {
     let bus = Bus::default();

@@ -136,6 +136,7 @@ fn all_fine(innocents: &[Subscription], queued: u64) {
 }
 
 // checklist: E7
+// spec: BND-2
 #[test]
 fn one_hog_among_ten_thousand_is_the_victim_and_nobody_else() {
     const LIMIT: u64 = 8 << 20;

@@ -277,6 +277,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
 
     // checklist: A2 A5 A13 B1 B2
+    // spec: CON-1, CON-2, OVF-1, OVF-2
     #[test]
     fn agrees_with_a_plain_queue_per_subscription(
         ops in proptest::collection::vec(op(), 1..80),

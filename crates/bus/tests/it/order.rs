@@ -117,6 +117,7 @@ fn publish(bus: &Bus, publisher: u32) {
 }
 
 // checklist: A2
+// spec: ORD-1
 #[test]
 fn each_publisher_reaches_each_subscriber_in_order_evictions_included() {
     let bus = Bus::default();

@@ -66,6 +66,7 @@ fn buckets(bus: &Bus, count: usize, over: usize) -> Vec<Bucket> {
     (0..count).map(bucket).collect()
 }
 
+// spec: BPR-1
 #[test]
 fn most_pauses_for_more_than_half_any_for_one_and_none_never() {
     use PushbackMode::{Any, Most, None};
@@ -135,6 +136,7 @@ fn consumers_of_all_subjects_count_once_and_for_a_second() {
     assert_eq!(publisher.waits_for(&["a"]), 1, "one of one");
 }
 
+// spec: BPR-2
 #[test]
 fn a_publisher_is_never_paced_by_itself() {
     for mode in [PushbackMode::Most, PushbackMode::Any] {

@@ -250,6 +250,7 @@ fn plans(random: &mut Random) -> Vec<Plan> {
 }
 
 // checklist: A2, A8, B13
+// spec: CON-1, CON-3, ORD-1
 #[test]
 fn every_message_is_accounted_for() {
     let mut random = Random::announced("conservation");

@@ -111,6 +111,7 @@ fn assert_told(server: &Server, operator: &mut Client, cid: u64) {
 }
 
 // checklist: A1, A2, A5
+// spec: END-3, ISO-2
 #[test]
 fn a_stalled_subscriber_floods_only_itself() {
     const PUBLISHERS: usize = 2;
@@ -281,6 +282,7 @@ fn a_slow_subscriber_that_moves_loses_nothing() {
 /// Each floods the other and reads nothing: both are over their mark, so neither may be paced by
 /// the other, and both end with the reason that they are slow.
 // checklist: B8, E4
+// spec: BPR-2
 #[test]
 fn two_peers_that_only_write_do_not_lock_each_other() {
     let server = impatient();
@@ -313,6 +315,7 @@ fn two_peers_that_only_write_do_not_lock_each_other() {
 
 /// While a minority stalls, publishers are not slowed: the same load takes about as long.
 // checklist: A1
+// spec: BPR-1
 #[test]
 fn a_minority_does_not_pace_publishers() {
     const COUNT: usize = 40_000;

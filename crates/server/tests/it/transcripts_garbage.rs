@@ -113,6 +113,7 @@ fn garbage_is_survived() {
 
 /// Random bytes before a newline can look like an endless line: there is a limit to it.
 // checklist: F2
+// spec: BND-1
 #[test]
 fn endless_lines_and_endless_garbage_end() {
     let server = Server::start();

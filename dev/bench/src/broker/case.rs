@@ -149,7 +149,8 @@ fn works(group: Group, shorten: impl Fn(u64) -> u64, quick: bool) -> Vec<(String
         }
         Group::Stall => {
             // Never shorter: a stalled subscriber hurts only when the server's buffer for it is
-            // full, after 64 MiB in one peer; and filling it costs something once, which is not its share.
+            // full, after 64 MiB in one peer; and filling it costs something once, which is not
+            // its share.
             let flow = shared(8, 128, 4_000_000);
             vec![("128 B 1→8 without and with one stalled".to_owned(), Work::Stall(flow))]
         }

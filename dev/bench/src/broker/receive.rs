@@ -52,6 +52,8 @@ struct Seat {
     intake: Intake,
     protocol: Protocol,
     ledger: Ledger,
+    /// The server has closed its side; the end is read behind what came before.
+    hung_up: bool,
     /// Answered the closing PING.
     answered: bool,
     closed: bool,
@@ -71,7 +73,15 @@ impl Receiver {
             stream.set_nonblocking(true)?;
             let mut stream = TcpStream::from_std(stream);
             poll.registry().register(&mut stream, Token(index), Interest::READABLE)?;
-            seats.push(Seat { stream, intake, protocol, ledger, answered: false, closed: false });
+            seats.push(Seat {
+                stream,
+                intake,
+                protocol,
+                ledger,
+                hung_up: false,
+                answered: false,
+                closed: false,
+            });
         }
         let receiver = Receiver {
             poll,
@@ -88,17 +98,21 @@ impl Receiver {
     /// Reads until all has come, or nothing comes any more.
     pub(crate) fn run(mut self) -> io::Result<Received> {
         let mut events = Events::with_capacity(256);
+        // Connections with more to read. Each is read once per turn: whoever reads one until it is
+        // empty starves the others, which the server then takes for slow.
+        let mut unread = Vec::new();
         loop {
             let all_answered = self.seats.iter().all(|seat| seat.answered || seat.closed);
             if all_answered && self.seats.iter().all(|seat| seat.ledger.is_complete()) {
                 break;
             }
             let silence = if self.asked && all_answered { GRACE } else { PATIENCE };
-            match self.poll.poll(&mut events, Some(silence)) {
+            let timeout = if unread.is_empty() { silence } else { Duration::ZERO };
+            match self.poll.poll(&mut events, Some(timeout)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 other => other?,
             }
-            if events.is_empty() {
+            if events.is_empty() && unread.is_empty() {
                 if !all_answered {
                     self.complain(format!("nothing came for {} s", silence.as_secs()));
                 }
@@ -107,11 +121,15 @@ impl Receiver {
             for event in &events {
                 if event.token() == WAKE {
                     self.ask();
-                } else if let Err(error) = self.read(event.token().0, event.is_read_closed()) {
-                    self.seats[event.token().0].closed = true;
-                    self.complain(format!("a subscriber was cut: {error}"));
+                    continue;
+                }
+                let index = event.token().0;
+                self.seats[index].hung_up |= event.is_read_closed();
+                if !unread.contains(&index) {
+                    unread.push(index);
                 }
             }
+            unread.retain(|&index| self.read(index));
             if self.seats.iter().all(|seat| seat.closed) {
                 break;
             }
@@ -129,46 +147,55 @@ impl Receiver {
         }
     }
 
-    /// Reads one connection until it has no more, as an edge-triggered event demands; a read that
-    /// did not fill the buffer took all there was, unless the peer's end is waiting behind it.
-    fn read(&mut self, index: usize, is_read_closed: bool) -> io::Result<()> {
-        let seat = &mut self.seats[index];
-        while !seat.closed {
-            let mut stream = &seat.stream;
-            let filled = match seat.intake.fill(&mut self.scratch, |buffer| stream.read(buffer)) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                other => other?.ok_or(ErrorKind::UnexpectedEof)?,
-            };
-            let now = payload::now();
-            let before = seat.ledger.received();
-            let (mut pinged, mut told) = (false, None);
-            seat.intake.take(seat.protocol, &self.scratch, filled, |item| match item {
-                Item::Message { payload, .. } => {
-                    let stamp = seat.ledger.book(payload);
-                    if let (Some(latency), Some(stamp)) = (&mut self.latency, stamp) {
-                        latency.saturating_record(now.saturating_sub(stamp.sent_at));
-                    }
-                }
-                Item::Pong => seat.answered |= self.asked,
-                Item::Ping => pinged = true,
-                Item::Error(text) => told = Some(refused(text)),
-                Item::Other => {}
-            })?;
-            if seat.ledger.received() > before {
-                self.last_at = now;
-            }
-            if let Some(error) = told {
-                return Err(error);
-            }
-            if pinged {
-                stream.write_all(PONG)?;
-            }
-            if filled.drained && !is_read_closed {
-                return Ok(());
+    /// Reads one connection once; whether there may be more. A read that did not fill the buffer
+    /// took all there was, unless the peer's end is waiting behind it.
+    fn read(&mut self, index: usize) -> bool {
+        if self.seats[index].closed {
+            return false;
+        }
+        match self.read_once(index) {
+            Ok(more) => more,
+            Err(error) => {
+                self.seats[index].closed = true;
+                self.complain(format!("a subscriber was cut: {error}"));
+                false
             }
         }
-        Ok(())
+    }
+
+    fn read_once(&mut self, index: usize) -> io::Result<bool> {
+        let seat = &mut self.seats[index];
+        let mut stream = &seat.stream;
+        let filled = match seat.intake.fill(&mut self.scratch, |buffer| stream.read(buffer)) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(true),
+            other => other?.ok_or(ErrorKind::UnexpectedEof)?,
+        };
+        let now = payload::now();
+        let before = seat.ledger.received();
+        let (mut pinged, mut told) = (false, None);
+        seat.intake.take(seat.protocol, &self.scratch, filled, |item| match item {
+            Item::Message { payload, .. } => {
+                let stamp = seat.ledger.book(payload);
+                if let (Some(latency), Some(stamp)) = (&mut self.latency, stamp) {
+                    latency.saturating_record(now.saturating_sub(stamp.sent_at));
+                }
+            }
+            Item::Pong => seat.answered |= self.asked,
+            Item::Ping => pinged = true,
+            Item::Error(text) => told = Some(refused(text)),
+            Item::Other => {}
+        })?;
+        if seat.ledger.received() > before {
+            self.last_at = now;
+        }
+        if let Some(error) = told {
+            return Err(error);
+        }
+        if pinged {
+            stream.write_all(PONG)?;
+        }
+        Ok(!filled.drained || seat.hung_up)
     }
 
     fn complain(&mut self, what: String) {
