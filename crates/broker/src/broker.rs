@@ -238,6 +238,7 @@ impl Broker {
         let lost = session.end_reason().map_or(LossReason::Disconnected, LossReason::of_end);
         last.subscriptions.iter_mut().for_each(|one| {
             one.account.lose_queued(lost);
+            one.oldest_age = None;
         });
         // What a writer has in hand at this moment nobody will count any more: taken as lost.
         last.losses = accounts.losses;
