@@ -15,6 +15,7 @@ use crate::access::Access;
 use crate::meters::Meters;
 use crate::outbox::{Outbox, SubscriptionSpec};
 use crate::registry::Registry;
+use crate::rules::Rules;
 use crate::session::Session;
 use crate::sid::Sid;
 use crate::snapshot::SessionSnapshot;
@@ -33,8 +34,11 @@ pub struct BrokerConfig {
     pub connection: Overflow,
     /// Bytes beyond the limit of a connection that one which keeps up may earn.
     pub burst: u64,
-    /// Policy and limits of each subscription that asks for no others.
+    /// Policy and limits of each subscription that asks for no others, and for which there is no
+    /// rule.
     pub subscription: Overflow,
+    /// Policies and limits by subject and user.
+    pub rules: Rules,
     /// A connection with more bytes than this queued is over its mark and slows its publishers.
     pub mark: u64,
     /// When publishers are slowed.
@@ -50,7 +54,7 @@ pub struct BrokerConfig {
 pub(crate) struct OutboxSettings {
     pub(crate) connection: Overflow,
     pub(crate) burst: u64,
-    pub(crate) subscription: Overflow,
+    pub(crate) subscription: Arc<Overflow>,
     pub(crate) mark: u64,
     pub(crate) pool: Arc<BlockPool>,
 }
@@ -94,6 +98,7 @@ pub struct Broker {
     registry: Registry,
     meters: Meters,
     access: Access,
+    rules: Rules,
     pushback: PushbackMode,
     max_subscriptions: usize,
     last_session: AtomicU64,
@@ -105,7 +110,7 @@ impl Broker {
         let settings = OutboxSettings {
             connection: config.connection,
             burst: config.burst,
-            subscription: config.subscription,
+            subscription: Arc::new(config.subscription.bounded()),
             mark: config.mark,
             pool: Arc::new(BlockPool::new(SPARE_BLOCKS)),
         };
@@ -115,6 +120,7 @@ impl Broker {
             registry: Registry::default(),
             meters: Meters::default(),
             access: config.access,
+            rules: config.rules,
             pushback: config.pushback,
             max_subscriptions: config.max_subscriptions.unwrap_or(usize::MAX),
             last_session: AtomicU64::new(0),
@@ -182,9 +188,12 @@ impl Broker {
         session: &Session,
         sid: Sid,
         filter: Filter,
-        spec: SubscriptionSpec,
+        mut spec: SubscriptionSpec,
     ) -> Result<Subscribed, SubscribeRefused> {
         let Some(consumer) = session.consumer() else { return Err(SubscribeRefused::Ended) };
+        if spec.overflow.is_none() && !self.rules.is_empty() {
+            spec.overflow = self.rules.find(&filter, session.identity().user.as_deref()).cloned();
+        }
         let group = spec.queue_group.clone();
         let entered = session.with_outbox(|outbox| {
             if outbox.end_reason().is_some() {

@@ -5,12 +5,13 @@
 //! matches.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use floodway::{Filter, Limits, Overflow};
 use serde_json::{Map, Value, json};
 
-use crate::outbox::SubscriptionSpec;
+use crate::outbox::{Report, SubscriptionSpec};
 use crate::session::Session;
 
 /// Where the request goes.
@@ -62,7 +63,7 @@ impl Session {
 
     fn grant(&self, request: &[u8]) -> Result<Value, Refused> {
         let (deliver, grant) = parse(request)?;
-        let overflow = grant.spec.overflow.unwrap_or_default();
+        let overflow = grant.spec.overflow.clone().unwrap_or_default();
         let granted = json!({
             "filter": grant.filter.to_string(),
             "deliver": deliver.to_string(),
@@ -72,7 +73,7 @@ impl Session {
                 "bytes": overflow.limits.bytes,
                 "behind_ms": overflow.limits.behind.map(|behind| behind.as_millis() as u64),
             },
-            "report": if grant.spec.report { "status" } else { "none" },
+            "report": grant.spec.report.name(),
         });
         self.with_grants(|grants| {
             if grants.len() >= MAX_GRANTS && !grants.contains_key(deliver.as_bytes()) {
@@ -113,9 +114,9 @@ fn parse(request: &[u8]) -> Result<(Filter, Grant), Refused> {
         Some(_) => return Err(refused("bad_value", "limits", "must be an object")),
     };
     let report = match fields.remove("report") {
-        None | Some(Value::Null) => false,
-        Some(Value::String(text)) if text == "status" => true,
-        Some(Value::String(text)) if text == "none" => false,
+        None | Some(Value::Null) => Report::default(),
+        Some(Value::String(text)) if text == "status" => Report::Status,
+        Some(Value::String(text)) if text == "none" => Report::None,
         Some(_) => return Err(refused("bad_value", "report", "must be \"status\" or \"none\"")),
     };
     if let Some(unknown) = fields.keys().next() {
@@ -124,8 +125,11 @@ fn parse(request: &[u8]) -> Result<(Filter, Grant), Refused> {
         );
         return Err(refused("unknown_field", "", text));
     }
-    let spec =
-        SubscriptionSpec { queue_group, overflow: Some(Overflow::disconnect(limits)), report };
+    let spec = SubscriptionSpec {
+        queue_group,
+        overflow: Some(Arc::new(Overflow::disconnect(limits))),
+        report,
+    };
     Ok((deliver, Grant { filter, spec }))
 }
 
@@ -166,6 +170,7 @@ fn limits(mut fields: Map<String, Value>) -> Result<Limits, Refused> {
         bytes: number(fields.remove("bytes"), "limits.bytes", byte_size)?,
         behind: number(fields.remove("behind"), "limits.behind", duration_ms)?
             .map(Duration::from_millis),
+        ttl: None,
     };
     match fields.keys().next() {
         None => Ok(limits),
@@ -251,7 +256,9 @@ mod tests {
         let limits = grant.spec.overflow.unwrap().limits;
         assert_eq!((limits.messages, limits.bytes), (Some(1000), Some(8 << 20)));
         assert_eq!(limits.behind, Some(Duration::from_secs(10)));
-        assert!(grant.spec.report && grant.spec.queue_group.as_deref() == Some(b"g"));
+        assert!(
+            grant.spec.report == Report::Status && grant.spec.queue_group.as_deref() == Some(b"g")
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use floodway::{
-    Account, Charge, Credit, Depth, EndReason, Filter, LossReason, Message, Overflow,
+    Account, Charge, Credit, Depth, EndReason, Filter, LossReason, Message, Overflow, Policy,
     SubscriptionKey, Taken, Verdict,
 };
 use floodway_queue::ByteQueue;
@@ -38,9 +38,36 @@ pub struct SubscriptionSpec {
     /// Shares its messages with the other members of this group.
     pub queue_group: Option<Box<[u8]>>,
     /// Its own policy and limits; the default for subscriptions if absent.
-    pub overflow: Option<Overflow>,
-    /// The client asked to be told on the subscription itself when it ends.
-    pub report: bool,
+    pub overflow: Option<Arc<Overflow>>,
+    /// How the client is told of losses and of the end.
+    pub report: Report,
+}
+
+/// How a client is told, within a subscription, of what happened to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Report {
+    /// Losses: as a header of the next message. The end: the connection is closed.
+    #[default]
+    Header,
+    /// Losses and the end: as messages of their own with a status, at their place in the stream.
+    Status,
+    /// Not at all; the messages stay as they were sent. The end: the connection is closed.
+    None,
+}
+
+impl Report {
+    /// The names in control requests.
+    pub const NAMES: [(&str, Report); 3] =
+        [("header", Self::Header), ("status", Self::Status), ("none", Self::None)];
+
+    /// The name in control requests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::Status => "status",
+            Self::None => "none",
+        }
+    }
 }
 
 /// How a write went.
@@ -93,6 +120,8 @@ pub(crate) struct Retired {
     pub(crate) matched: u64,
     pub(crate) delivered: u64,
     pub(crate) losses: floodway::Losses,
+    pub(crate) conflated: u64,
+    pub(crate) expired: u64,
 }
 
 impl Retired {
@@ -100,6 +129,8 @@ impl Retired {
         self.matched += account.matched();
         self.delivered += account.delivered();
         self.losses.add(&account.losses());
+        self.conflated += account.conflated();
+        self.expired += account.expired();
     }
 }
 
@@ -171,7 +202,9 @@ impl Outbox {
         if self.slots.find(&sid).is_some() {
             return None;
         }
-        let plain = spec.queue_group.is_none() && spec.overflow.is_none() && !spec.report;
+        let plain = spec.queue_group.is_none()
+            && spec.overflow.is_none()
+            && spec.report == Report::default();
         let special = (!plain).then(|| {
             let SubscriptionSpec { queue_group, overflow, report } = spec;
             Box::new(Special { queue_group, overflow, max: None, report })
@@ -291,22 +324,23 @@ impl Outbox {
 
     /// Asks the policies of the connection and of the subscription.
     fn admit(&mut self, at: u32, messages: u64, bytes: u64) -> Option<Refusal> {
-        let connection = self.settings.connection;
-        let verdict = connection.admit_on_credit(self.depth, messages, bytes, &mut self.credit);
+        let settings = self.settings.clone();
+        let verdict =
+            settings.connection.admit_on_credit(self.depth, messages, bytes, &mut self.credit);
         if let Verdict::End(reason) = verdict {
             return Some(Refusal { reason, whole_session: true });
         }
-        let subscription = self.settings.subscription;
         let slot = self.slots.at_mut(at)?;
         let special = slot.special.as_ref();
-        let overflow = special.and_then(|special| special.overflow).unwrap_or(subscription);
+        let own = special.and_then(|special| special.overflow.as_ref());
+        let overflow = own.map_or(&settings.subscription, |own| own);
         // A client that did not ask to be told about one subscription would wait on it for ever;
         // a lost connection is what every client notices and recovers from.
-        let whole_session = !special.is_some_and(|special| special.report);
+        let whole_session = special.is_none_or(|special| special.report != Report::Status);
         let depth = Depth { messages: slot.account.queued(), bytes: slot.account.queued_bytes() };
         match overflow.admit(depth, messages, bytes) {
-            Verdict::Accept => None,
             Verdict::End(reason) => Some(Refusal { reason, whole_session }),
+            _ => None,
         }
     }
 
@@ -406,12 +440,19 @@ impl Outbox {
         let oldest = self.ledger.oldest_by_slot();
         let one = |(at, slot): (u32, &Slot)| {
             let special = slot.special.as_deref();
-            let overflow = special.and_then(|special| special.overflow);
+            let own = special.and_then(|special| special.overflow.as_deref());
+            let overflow = own.unwrap_or(&self.settings.subscription);
             SubscriptionSnapshot {
                 sid: slot.sid.to_string(),
                 subject: slot.filter.to_string(),
                 queue_group: special.and_then(|special| special.queue_group.clone()),
-                policy: overflow.unwrap_or(self.settings.subscription).policy.name(),
+                policy: overflow.policy.name(),
+                key: match &overflow.policy {
+                    Policy::Conflate(conflation) => Some(conflation.key.to_string()),
+                    _ => None,
+                },
+                limits: overflow.limits,
+                replaced: 0,
                 account: slot.account.clone(),
                 high_water: slot.high_water.into(),
                 oldest_age: oldest

@@ -31,6 +31,10 @@ pub struct Totals {
     pub out_bytes: u64,
     /// Messages lost, by reason.
     pub losses: Losses,
+    /// Messages replaced by a later one of their key.
+    pub conflated: u64,
+    /// Messages that were too old to be delivered.
+    pub expired: u64,
     /// Messages waiting for a socket.
     pub pending_messages: u64,
     /// Sessions ended because their client was too slow.
@@ -47,6 +51,8 @@ impl Totals {
         self.delivered += session.out_messages;
         self.out_bytes += session.out_bytes;
         self.losses.add(&session.losses);
+        self.conflated += session.conflated;
+        self.expired += session.expired;
         self.pending_messages += session.pending_messages;
     }
 

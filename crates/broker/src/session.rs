@@ -280,6 +280,8 @@ impl Session {
             out_bytes: self.out_bytes.load(Ordering::Relaxed),
             matched: totals.matched,
             losses: totals.losses,
+            conflated: totals.conflated,
+            expired: totals.expired,
             pending_messages: outbox.depth().messages,
             pending_bytes: outbox.depth().bytes,
             held_bytes: outbox.held_bytes() as u64,

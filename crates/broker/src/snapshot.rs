@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use floodway::{Account, EndReason, Losses};
+use floodway::{Account, EndReason, Limits, Losses};
 
 /// One subscription.
 #[derive(Debug, Clone)]
@@ -16,8 +16,14 @@ pub struct SubscriptionSnapshot {
     pub queue_group: Option<Box<[u8]>>,
     /// Its overflow policy.
     pub policy: &'static str,
+    /// What makes two of its messages the same thing, if its policy is `conflate`.
+    pub key: Option<String>,
+    /// At which limits the policy acts.
+    pub limits: Limits,
     /// What became of every message that matched.
     pub account: Account,
+    /// Queued messages that took the place of earlier ones of their key.
+    pub replaced: u64,
     /// The most messages ever queued for it.
     pub high_water: u64,
     /// The age of its oldest queued message.
@@ -53,6 +59,10 @@ pub struct SessionSnapshot {
     pub matched: u64,
     /// Messages lost, by reason.
     pub losses: Losses,
+    /// Messages replaced by a later one of their key.
+    pub conflated: u64,
+    /// Messages that were too old to be delivered.
+    pub expired: u64,
     /// Messages waiting for its socket.
     pub pending_messages: u64,
     /// Bytes waiting for its socket.

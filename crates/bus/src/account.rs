@@ -23,11 +23,15 @@ pub enum LossReason {
     Stopped,
     /// An operator or a successor ended the subscription.
     Removed,
+    /// The queue was at its limit, and the policy is to take nothing more then.
+    DroppedNewest,
+    /// The queue was at its limit, and the policy is to drop what waits longest.
+    DroppedOldest,
 }
 
 impl LossReason {
     /// All of them, in the order of their counters.
-    pub const ALL: [LossReason; 7] = [
+    pub const ALL: [LossReason; 9] = [
         Self::OutOfCapacity,
         Self::TooFarBehind,
         Self::MemoryPressure,
@@ -35,6 +39,8 @@ impl LossReason {
         Self::Disconnected,
         Self::Stopped,
         Self::Removed,
+        Self::DroppedNewest,
+        Self::DroppedOldest,
     ];
 
     /// The name in metrics and status pages.
@@ -47,6 +53,8 @@ impl LossReason {
             Self::Disconnected => "disconnected",
             Self::Stopped => "stopped",
             Self::Removed => "removed",
+            Self::DroppedNewest => "dropped_newest",
+            Self::DroppedOldest => "dropped_oldest",
         }
     }
 
@@ -176,16 +184,56 @@ impl Account {
     /// `messages` left the queue towards the consumer.
     #[inline]
     pub fn deliver(&mut self, messages: u64, bytes: u64) {
-        debug_assert!(messages <= self.queued && bytes <= self.queued_bytes);
+        self.unqueue(messages, bytes);
         self.delivered += messages;
-        self.queued -= messages;
-        self.queued_bytes -= bytes;
     }
 
     /// `messages` matched but were not queued.
     pub fn refuse(&mut self, reason: LossReason, messages: u64) {
         self.matched += messages;
         self.rare.get_or_insert_default().losses.count(reason, messages);
+    }
+
+    /// A message matched and took the place of one that was queued.
+    #[inline]
+    pub fn conflate(&mut self, old_bytes: u64, new_bytes: u64) {
+        debug_assert!(self.queued > 0 && old_bytes <= self.queued_bytes);
+        self.matched += 1;
+        self.queued_bytes = self.queued_bytes - old_bytes + new_bytes;
+        self.rare.get_or_insert_default().conflated += 1;
+    }
+
+    /// `messages` matched and were replaced before they were queued.
+    pub fn skip_conflated(&mut self, messages: u64) {
+        self.matched += messages;
+        self.rare.get_or_insert_default().conflated += messages;
+    }
+
+    /// `messages` that were queued are lost.
+    #[inline]
+    pub fn drop_queued(&mut self, reason: LossReason, messages: u64, bytes: u64) {
+        self.unqueue(messages, bytes);
+        self.rare.get_or_insert_default().losses.count(reason, messages);
+    }
+
+    /// `messages` that were queued are too old to be delivered.
+    pub fn expire(&mut self, messages: u64, bytes: u64) {
+        self.unqueue(messages, bytes);
+        self.rare.get_or_insert_default().expired += messages;
+    }
+
+    /// What is queued changed its size on the way to the consumer.
+    #[inline]
+    pub fn resize(&mut self, old_bytes: u64, new_bytes: u64) {
+        debug_assert!(old_bytes <= self.queued_bytes);
+        self.queued_bytes = self.queued_bytes - old_bytes + new_bytes;
+    }
+
+    #[inline]
+    fn unqueue(&mut self, messages: u64, bytes: u64) {
+        debug_assert!(messages <= self.queued && bytes <= self.queued_bytes);
+        self.queued -= messages;
+        self.queued_bytes -= bytes;
     }
 
     /// Everything queued is lost; returns how many messages that were.

@@ -179,8 +179,8 @@ impl Inbox {
         let size = message.size() as u64;
         let stalled = now.saturating_duration_since(state.progress);
         let verdict = match self.overflow.overdue(state.depth(), stalled) {
-            Verdict::Accept => self.overflow.admit(state.depth(), 1, size),
-            end @ Verdict::End(_) => end,
+            None => self.overflow.admit(state.depth(), 1, size),
+            Some(reason) => Verdict::End(reason),
         };
         match verdict {
             Verdict::Accept => {
@@ -191,6 +191,7 @@ impl Inbox {
                 state.messages.push(message.keep(&self.budget).clone());
                 true
             }
+            Verdict::Refuse | Verdict::DropOldest => false,
             Verdict::End(reason) => {
                 state.account.refuse(LossReason::of_end(&reason), 1);
                 state.end(reason);
@@ -264,7 +265,7 @@ impl Consumer for Inbox {
     fn sweep(&self, now: Instant) -> bool {
         let (ended, wakers) = self.monitor.with(|state| {
             let stalled = now.saturating_duration_since(state.progress);
-            if let Verdict::End(reason) = self.overflow.overdue(state.depth(), stalled) {
+            if let Some(reason) = self.overflow.overdue(state.depth(), stalled) {
                 state.end(reason);
             }
             (state.to_reap, self.below_mark_wakers(state))

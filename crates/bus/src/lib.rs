@@ -34,13 +34,17 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod admission;
 mod budget;
 mod bus;
 mod consumer;
+mod credit;
 mod end;
 mod inbox;
 mod index;
+mod key;
 mod message;
+mod missed;
 mod overflow;
 mod publish;
 mod pushback;
@@ -49,13 +53,17 @@ mod subject;
 mod subscription;
 
 pub use account::{Account, LossReason, Losses};
+pub use admission::{Admission, Admit, Custom, Offer};
 pub use budget::{Budget, Charge, Pressure};
 pub use bus::{Bus, BusConfig, SubscribeError};
 pub use consumer::{Consumer, ConsumerId, Taken, Wakeups};
+pub use credit::Credit;
 pub use end::{EndReason, EndState, LimitKind};
 pub use inbox::Inbox;
+pub use key::{Key, KeyError, Pointer};
 pub use message::{Message, SHARE_FROM_BYTES, SharedMessage};
-pub use overflow::{Credit, Depth, Limits, Overflow, Policy, Verdict};
+pub use missed::Missed;
+pub use overflow::{Conflation, Depth, Fallback, Limits, Overflow, Policy, Verdict};
 pub use publish::{Batch, Origin, PublishReport, Router};
 pub use pushback::{Pace, Pushback, PushbackMode};
 pub use route::{Route, SubscriptionKey, Target};

@@ -1,28 +1,104 @@
 //! What happens when a queue is full: the one place where that is decided.
 //!
 //! A queue asks [`Overflow::admit`] before it takes a message, and [`Overflow::overdue`] as time
-//! passes; it does what the [`Verdict`] says. Further policies add variants to [`Policy`] and
-//! [`Verdict`], and every queue learns them from the compiler.
+//! passes; it does what the [`Verdict`] says. The queue that can do all of it is in `backlog.rs`.
 
 use std::time::Duration;
 
+use crate::account::LossReason;
+use crate::admission::Custom;
+use crate::credit::Credit;
 use crate::end::{EndReason, LimitKind};
+use crate::key::Key;
 
 /// What a subscription does at its limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Policy {
     /// The subscription ends with a reason; what is queued stays readable.
     #[default]
     Disconnect,
+    /// The message that comes is not taken.
+    DropNewest,
+    /// The message that waits longest makes room.
+    DropOldest,
+    /// Always on, not only at a limit: a message takes the place in line of the one with the same
+    /// key, so there is one place per key, and the latest wins.
+    Conflate(Conflation),
+    /// A function decides: see [`Admission`].
+    Custom(Custom),
 }
 
-impl Policy {
+/// The policy of one place per key.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Conflation {
+    /// What makes two messages the same thing.
+    pub key: Key,
+    /// What happens when there are more keys than the limits allow.
+    pub fallback: Fallback,
+}
+
+/// What [`Policy::Conflate`] does when a further key does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fallback {
+    /// The key whose place is first in line makes room.
+    #[default]
+    DropOldest,
+    /// The message of the new key is not taken.
+    DropNewest,
+    /// The subscription ends.
+    Disconnect,
+}
+
+impl Fallback {
+    /// All of them.
+    pub const ALL: [Fallback; 3] = [Self::DropOldest, Self::DropNewest, Self::Disconnect];
+
     /// The name in configuration, requests and status pages.
     pub fn name(self) -> &'static str {
         match self {
+            Self::DropOldest => "drop-oldest",
+            Self::DropNewest => "drop-newest",
             Self::Disconnect => "disconnect",
         }
+    }
+}
+
+impl Policy {
+    /// The names of those that can be asked for by name.
+    pub const NAMES: [&str; 4] = ["disconnect", "drop-newest", "drop-oldest", "conflate"];
+
+    /// The name in configuration, requests and status pages.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Disconnect => "disconnect",
+            Self::DropNewest => "drop-newest",
+            Self::DropOldest => "drop-oldest",
+            Self::Conflate(_) => "conflate",
+            Self::Custom(_) => "custom",
+        }
+    }
+
+    /// What happens at a limit.
+    fn at_a_limit(&self) -> Fallback {
+        match self {
+            Self::DropNewest => Fallback::DropNewest,
+            Self::DropOldest => Fallback::DropOldest,
+            Self::Conflate(conflation) => conflation.fallback,
+            // A custom policy keeps within the limits by itself, or the subscription ends.
+            Self::Disconnect | Self::Custom(_) => Fallback::Disconnect,
+        }
+    }
+
+    /// The policy of a name, with its defaults.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "disconnect" => Self::Disconnect,
+            "drop-newest" => Self::DropNewest,
+            "drop-oldest" => Self::DropOldest,
+            "conflate" => Self::Conflate(Conflation::default()),
+            _ => return None,
+        })
     }
 }
 
@@ -31,10 +107,17 @@ impl Policy {
 pub struct Limits {
     /// Queued messages.
     pub messages: Option<u64>,
-    /// Queued bytes, as the queue counts them (over a network: encoded).
+    /// Queued bytes, as the queue counts them.
     pub bytes: Option<u64>,
-    /// How long something may be queued without the consumer taking anything.
+    /// How long something may be queued without the consumer taking anything; then it is ended.
     pub behind: Option<Duration>,
+    /// How long a message may be queued; then it is skipped and counted as expired.
+    pub ttl: Option<Duration>,
+}
+
+impl Limits {
+    /// No limit at all.
+    pub const NONE: Limits = Limits { messages: None, bytes: None, behind: None, ttl: None };
 }
 
 /// How full a queue is.
@@ -46,57 +129,17 @@ pub struct Depth {
     pub bytes: u64,
 }
 
-/// What is to happen with a message.
+/// What is to happen with a message, or with a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Queue it.
     Accept,
-    /// Refuse it and end the subscription.
+    /// Do not queue it; count it as lost.
+    Refuse,
+    /// Drop the message that waits longest, and ask again.
+    DropOldest,
+    /// Do not queue it, and end the subscription.
     End(EndReason),
-}
-
-/// Bytes beyond its limit that a consumer may queue, because it has kept up before.
-///
-/// At a rate of hundreds of megabytes a second, a queue that is large enough for the worst hiccup
-/// of a good consumer (TCP itself may stand still for 200 ms) is far larger than a stalled one
-/// should cost its neighbours. So the limit is small, and good consumers earn more: a quarter of
-/// what they take while they keep up. What is queued beyond the limit uses it up, also for one that
-/// is always a little too slow, which thus has to go in the end.
-///
-/// # Examples
-///
-/// ```
-/// use floodway::{Credit, Depth, Limits, Overflow, Verdict};
-/// let overflow = Overflow::disconnect(Limits { bytes: Some(1000), ..Limits::default() });
-/// let full = Depth { messages: 10, bytes: 1000 };
-/// let mut credit = Credit::default();
-/// assert_ne!(overflow.admit_on_credit(full, 1, 100, &mut credit), Verdict::Accept);
-/// credit.earn(4000, 150);
-/// assert_eq!(overflow.admit_on_credit(full, 1, 100, &mut credit), Verdict::Accept);
-/// assert_ne!(overflow.admit_on_credit(full, 1, 100, &mut credit), Verdict::Accept);
-/// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Credit {
-    bytes: u64,
-}
-
-impl Credit {
-    /// The consumer took `taken` bytes while it kept up; at most `most` is ever earned.
-    #[inline]
-    pub fn earn(&mut self, taken: u64, most: u64) {
-        self.bytes = (self.bytes + taken / 4).min(most);
-    }
-
-    /// What is left of it.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    fn spend(&mut self, bytes: u64) -> bool {
-        let left = self.bytes.checked_sub(bytes);
-        self.bytes = left.unwrap_or(self.bytes);
-        left.is_some()
-    }
 }
 
 /// A policy and the limits at which it acts.
@@ -110,7 +153,7 @@ impl Credit {
 /// assert_eq!(overflow.admit(depth(1), 1, 100), Verdict::Accept);
 /// assert!(matches!(overflow.admit(depth(2), 1, 100), Verdict::End(_)));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Overflow {
     /// What to do.
     pub policy: Policy,
@@ -119,9 +162,40 @@ pub struct Overflow {
 }
 
 impl Overflow {
+    /// `policy` at `limits`.
+    pub fn new(policy: Policy, limits: Limits) -> Self {
+        Self { policy, limits }
+    }
+
     /// Ends the subscription at any of `limits`.
     pub fn disconnect(limits: Limits) -> Self {
         Self { policy: Policy::Disconnect, limits }
+    }
+
+    /// Whether queued messages may still be dropped, replaced or skipped, so that they have to be
+    /// kept one by one until the last moment.
+    pub fn is_changeable(&self) -> bool {
+        self.policy != Policy::Disconnect || self.limits.ttl.is_some()
+    }
+
+    /// With a bound, for a policy that without one would queue until the memory budget is used up:
+    /// 65,536 messages and 16 MiB where neither is limited.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        let Limits { messages, bytes, .. } = &mut self.limits;
+        if self.policy != Policy::Disconnect && messages.is_none() && bytes.is_none() {
+            (*messages, *bytes) = (Some(65_536), Some(16 << 20));
+        }
+        self
+    }
+
+    /// Why a message is lost that this policy does not take or keep.
+    pub fn loss_reason(&self) -> LossReason {
+        match self.policy.at_a_limit() {
+            Fallback::DropNewest => LossReason::DroppedNewest,
+            Fallback::DropOldest => LossReason::DroppedOldest,
+            Fallback::Disconnect => LossReason::OutOfCapacity,
+        }
     }
 
     /// Whether a queue of `depth` takes `messages` more of `bytes` together.
@@ -138,8 +212,10 @@ impl Overflow {
         } else {
             return Verdict::Accept;
         };
-        match self.policy {
-            Policy::Disconnect => Verdict::End(EndReason::OutOfCapacity {
+        match self.policy.at_a_limit() {
+            Fallback::DropNewest => Verdict::Refuse,
+            Fallback::DropOldest => Verdict::DropOldest,
+            Fallback::Disconnect => Verdict::End(EndReason::OutOfCapacity {
                 limit,
                 messages: depth.messages,
                 bytes: depth.bytes,
@@ -170,21 +246,17 @@ impl Overflow {
         verdict
     }
 
-    /// What becomes of a queue of `depth` whose consumer has taken nothing for `stalled`.
+    /// What becomes of a queue of `depth` whose consumer has taken nothing for `stalled`: whatever
+    /// the policy, it ends at the limit `behind`.
     ///
     /// A consumer that is slow but moving is never overdue, however much is queued.
-    pub fn overdue(&self, depth: Depth, stalled: Duration) -> Verdict {
+    pub fn overdue(&self, depth: Depth, stalled: Duration) -> Option<EndReason> {
         let late = self.limits.behind.is_some_and(|behind| stalled >= behind);
-        if !late || depth.messages == 0 {
-            return Verdict::Accept;
-        }
-        match self.policy {
-            Policy::Disconnect => Verdict::End(EndReason::TooFarBehind {
-                behind: stalled,
-                messages: depth.messages,
-                bytes: depth.bytes,
-            }),
-        }
+        (late && depth.messages > 0).then_some(EndReason::TooFarBehind {
+            behind: stalled,
+            messages: depth.messages,
+            bytes: depth.bytes,
+        })
     }
 }
 
@@ -194,7 +266,7 @@ mod tests {
 
     #[test]
     fn the_last_that_fits_and_the_first_that_does_not() {
-        let limits = Limits { messages: Some(10), bytes: Some(1000), behind: None };
+        let limits = Limits { messages: Some(10), bytes: Some(1000), ..Limits::NONE };
         let overflow = Overflow::disconnect(limits);
         let admit = |messages, bytes, more, size| {
             overflow.admit(Depth { messages, bytes }, more, size) == Verdict::Accept
@@ -242,9 +314,9 @@ mod tests {
         let overflow = Overflow::disconnect(Limits { behind, ..Limits::default() });
         let depth = |messages| Depth { messages, bytes: 30 };
         let just_before = Duration::from_millis(9999);
-        assert_eq!(overflow.overdue(depth(1000), just_before), Verdict::Accept);
+        assert_eq!(overflow.overdue(depth(1000), just_before), None);
         let at = Duration::from_secs(10);
-        assert!(matches!(overflow.overdue(depth(3), at), Verdict::End(_)));
-        assert_eq!(overflow.overdue(depth(0), at), Verdict::Accept, "nothing to be behind of");
+        assert!(overflow.overdue(depth(3), at).is_some());
+        assert_eq!(overflow.overdue(depth(0), at), None, "nothing to be behind of");
     }
 }

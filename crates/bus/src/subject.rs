@@ -117,6 +117,32 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// Whether it matches everything that `other` matches.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use floodway::Filter;
+    /// let covers = |one: &str, other: &str| Ok(Filter::new(one)?.covers(&Filter::new(other)?));
+    /// assert!(covers("quotes.>", "quotes.*.eu")?);
+    /// assert!(!covers("quotes.*", "quotes.>")?);
+    /// # Ok::<(), floodway::FilterError>(())
+    /// ```
+    pub fn covers(&self, other: &Filter) -> bool {
+        let (mut mine, mut theirs) = (tokens(&self.text), tokens(&other.text));
+        loop {
+            match (mine.next(), theirs.next()) {
+                (None, None) | (Some(b">"), Some(_)) => return true,
+                (Some(_), Some(b">")) => return false,
+                (Some(b"*"), Some(_)) => {}
+                (Some(token), Some(other)) if token == other => {}
+                _ => return false,
+            }
+        }
+    }
+}
+
 impl fmt::Debug for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Filter({self})")

@@ -29,6 +29,7 @@ impl Default for SubscribeOptions {
             messages: Some(65_536),
             bytes: Some(16 << 20),
             behind: Some(Duration::from_secs(30)),
+            ttl: None,
         };
         Self { overflow: Overflow::disconnect(limits), queue_group: None }
     }

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use floodway::{Limits, Overflow, PushbackMode};
-use floodway_broker::{Access, Broker, BrokerConfig, User};
+use floodway_broker::{Access, Broker, BrokerConfig, Rules, User};
 use floodway_wire::nats::ParseLimits;
 use mio::net::TcpListener;
 use mio::{Poll, Waker};
@@ -232,6 +232,7 @@ fn broker_config(config: &Config) -> BrokerConfig {
             messages: limits.messages,
             bytes: limits.bytes,
             behind: limits.behind,
+            ttl: None,
         })
     };
     BrokerConfig {
@@ -239,6 +240,7 @@ fn broker_config(config: &Config) -> BrokerConfig {
         connection: overflow(&config.overflow.connection),
         burst: config.overflow.burst,
         subscription: overflow(&config.overflow.subscription),
+        rules: Rules::default(),
         mark: config.pushback.mark,
         pushback: match config.pushback.mode {
             config::PushbackMode::Most => PushbackMode::Most,

@@ -1,11 +1,13 @@
 //! The subscriptions of one connection: by the client's name for them, and by their place.
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use floodway::{Account, Filter, Overflow, SubscriptionKey};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use crate::outbox::Report;
 use crate::sid::Sid;
 
 /// What only some subscriptions have; the others do not pay for it.
@@ -13,11 +15,11 @@ use crate::sid::Sid;
 pub(super) struct Special {
     pub(super) queue_group: Option<Box<[u8]>>,
     /// Its own policy and limits, in place of the default for subscriptions.
-    pub(super) overflow: Option<Overflow>,
+    pub(super) overflow: Option<Arc<Overflow>>,
     /// Ends by itself after so many messages.
     pub(super) max: Option<u64>,
-    /// The client asked to be told on this subscription when it ends.
-    pub(super) report: bool,
+    /// How the client is told of losses and of the end.
+    pub(super) report: Report,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

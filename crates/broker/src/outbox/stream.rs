@@ -3,7 +3,7 @@
 use std::task::Waker;
 use std::time::Instant;
 
-use floodway::{Depth, EndReason, Filter, LossReason, SubscriptionKey, Verdict};
+use floodway::{Depth, EndReason, Filter, LossReason, SubscriptionKey};
 use floodway_queue::ByteQueue;
 
 use super::ledger::{CONTROL, Written};
@@ -122,23 +122,20 @@ impl Outbox {
         // Answers nobody takes are a backlog as well.
         let messages = self.depth.messages.max(u64::from(self.depth.bytes > 0));
         let depth = Depth { messages, ..self.depth };
-        match self.settings.connection.overdue(depth, stalled) {
-            Verdict::End(reason) => return Some(reason),
-            Verdict::Accept => {}
+        if let Some(reason) = self.settings.connection.overdue(depth, stalled) {
+            return Some(reason);
         }
         if self.depth.messages == 0 {
             return None;
         }
-        let default = self.settings.subscription;
+        let default = &self.settings.subscription;
         self.slots.iter().find_map(|(_, slot)| {
             let special = slot.special.as_ref();
-            let overflow = special.and_then(|special| special.overflow).unwrap_or(default);
+            let own = special.and_then(|special| special.overflow.as_ref());
+            let overflow = own.unwrap_or(default);
             let account = &slot.account;
             let depth = Depth { messages: account.queued(), bytes: account.queued_bytes() };
-            match overflow.overdue(depth, stalled) {
-                Verdict::End(reason) => Some(reason),
-                Verdict::Accept => None,
-            }
+            overflow.overdue(depth, stalled)
         })
     }
 

@@ -10,7 +10,7 @@ use floodway_queue::BlockPool;
 use super::*;
 use framing::{FRAME_HEAD, Frame, TestFraming, answer, decode};
 
-const UNLIMITED: Limits = Limits { messages: None, bytes: None, behind: None };
+const UNLIMITED: Limits = Limits::NONE;
 const MARK: u64 = 1000;
 
 /// An outbox, and what its client has read of it.
@@ -25,7 +25,7 @@ impl Client {
     fn new(connection: Limits, subscription: Limits) -> Self {
         let settings = OutboxSettings {
             connection: Overflow::disconnect(connection),
-            subscription: Overflow::disconnect(subscription),
+            subscription: Arc::new(Overflow::disconnect(subscription)),
             burst: 0,
             mark: MARK,
             pool: Arc::new(BlockPool::new(2)),
@@ -46,8 +46,9 @@ impl Client {
 
     /// Subscribes with its own limits, and with a wish to be told of its end.
     fn subscribe_reported(&mut self, sid: u64, limits: Limits) -> SubscriptionKey {
-        let overflow = Some(Overflow::disconnect(limits));
-        self.subscribe(sid, SubscriptionSpec { queue_group: None, overflow, report: true }).unwrap()
+        let overflow = Some(Arc::new(Overflow::disconnect(limits)));
+        let spec = SubscriptionSpec { queue_group: None, overflow, report: Report::Status };
+        self.subscribe(sid, spec).unwrap()
     }
 
     fn deliver(&mut self, key: SubscriptionKey, payloads: &[&[u8]]) -> (Taken, Option<EndReason>) {

@@ -1,9 +1,10 @@
 //! The law of conservation over all sessions, open and closed, whatever happens to them.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use floodway::{Limits, Overflow};
-use floodway_broker::{Broker, BrokerConfig, Sid, SubscribeRefused, SubscriptionSpec};
+use floodway_broker::{Broker, BrokerConfig, Report, Sid, SubscribeRefused, SubscriptionSpec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -70,8 +71,9 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let messages = Limits { messages: Some(30), bytes: Some(40_000), behind: Some(BEHIND) };
-        let connection = Overflow::disconnect(messages);
+        let (messages, bytes, behind) = (Some(30), Some(40_000), Some(BEHIND));
+        let limits = Limits { messages, bytes, behind, ..Limits::NONE };
+        let connection = Overflow::disconnect(limits);
         let broker = Broker::new(BrokerConfig { connection, ..config(1 << 20) });
         Self { broker, clients: Vec::new(), now: Instant::now(), queued: 0 }
     }
@@ -86,7 +88,8 @@ impl World {
             Op::Subscribe { client, sid, filter, report, group } => {
                 let Some(client) = self.at(client) else { return Ok(()) };
                 let limits = Limits { messages: Some(5), ..Limits::default() };
-                let overflow = report.then(|| Overflow::disconnect(limits));
+                let overflow = report.then(|| Arc::new(Overflow::disconnect(limits)));
+                let report = if report { Report::Status } else { Report::Header };
                 let queue_group = group.then(|| (*b"g").into());
                 let spec = SubscriptionSpec { queue_group, overflow, report };
                 let made = client.try_subscribe(&self.broker, sid, filter, spec);

@@ -10,12 +10,12 @@ use floodway::{
     SubscriptionKey, Taken, Wakeups,
 };
 use floodway_broker::{
-    Access, Broker, BrokerConfig, Framing, Session, Sid, SubscribeRefused, Subscribed,
+    Access, Broker, BrokerConfig, Framing, Rules, Session, Sid, SubscribeRefused, Subscribed,
     SubscriptionSpec, WriteEnd,
 };
 use floodway_queue::{BlockPool, ByteQueue};
 
-pub(crate) const UNLIMITED: Limits = Limits { messages: None, bytes: None, behind: None };
+pub(crate) const UNLIMITED: Limits = Limits::NONE;
 
 /// A broker without limits, but for `budget` bytes of memory.
 pub(crate) fn config(budget: u64) -> BrokerConfig {
@@ -24,6 +24,7 @@ pub(crate) fn config(budget: u64) -> BrokerConfig {
         connection: Overflow::disconnect(UNLIMITED),
         burst: 0,
         subscription: Overflow::disconnect(UNLIMITED),
+        rules: Rules::default(),
         mark: 1000,
         pushback: PushbackMode::Most,
         max_subscriptions: None,

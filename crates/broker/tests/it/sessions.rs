@@ -1,9 +1,12 @@
 //! Subscribing, receiving and unsubscribing.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use floodway::{EndReason, Limits, Overflow};
-use floodway_broker::{Broker, BrokerConfig, Sid, SubscribeRefused, Subscribed, SubscriptionSpec};
+use floodway_broker::{
+    Broker, BrokerConfig, Report, Sid, SubscribeRefused, Subscribed, SubscriptionSpec,
+};
 
 use crate::client::{Client, UNLIMITED, config, publish_as};
 
@@ -67,8 +70,9 @@ fn a_subscription_leaves_the_index_with_its_last_message() {
 fn one_that_asked_to_be_told_ends_alone_and_another_takes_its_name() {
     let (broker, now) = (Broker::new(config(1 << 20)), Instant::now());
     let client = Client::stalled(&broker, now);
-    let overflow = Some(Overflow::disconnect(Limits { messages: Some(1), ..UNLIMITED }));
-    let spec = SubscriptionSpec { queue_group: None, overflow, report: true };
+    let limits = Limits { messages: Some(1), ..UNLIMITED };
+    let overflow = Some(Arc::new(Overflow::disconnect(limits)));
+    let spec = SubscriptionSpec { queue_group: None, overflow, report: Report::Status };
     assert_eq!(client.try_subscribe(&broker, 1, "a", spec.clone()), Ok(Subscribed::New));
     client.subscribe(&broker, 2, "a");
     assert_eq!(publish_as(&broker, None, "a", &[b"x", b"y"], now), 3);

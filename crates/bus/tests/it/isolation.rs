@@ -33,7 +33,7 @@ fn publish_times(stalled: bool) -> Vec<Duration> {
         }
     }
     for (subscription, seen) in &subscribers[..readers] {
-        assert_eq!(seen.total(), MESSAGES.into());
+        assert_eq!(seen.total(), u64::from(MESSAGES));
         assert_eq!(subscription.end_reason(), None);
     }
     let queued = subscribers[SUBSCRIBERS - 1].0.account().queued();

@@ -77,7 +77,7 @@ fn the_last_byte_that_fits_and_the_first_that_does_not() {
 #[test]
 fn room_counts_from_what_is_queued_now_not_from_what_ever_was() {
     let bus = Bus::default();
-    let limits = Limits { messages: Some(10), bytes: Some(1000), behind: None };
+    let limits = Limits { messages: Some(10), bytes: Some(1000), ..Limits::NONE };
     let subscription = subscribe(&bus, limits);
     for _ in 0..100 {
         assert_eq!(publish_at(&bus, 10, 100, Instant::now()).queued, 10);

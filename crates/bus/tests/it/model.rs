@@ -44,6 +44,7 @@ fn limits() -> impl Strategy<Value = Limits> {
         messages,
         bytes,
         behind,
+        ..Limits::NONE
     })
 }
 

@@ -11,7 +11,8 @@ use floodway::{
     Consumer, EndReason, Filter, Limits, Message, Overflow, PushbackMode, SubscriptionKey, Taken,
 };
 use floodway_broker::{
-    Access, Broker, BrokerConfig, Framing, Identity, Session, Sid, SubscriptionSpec, WriteEnd,
+    Access, Broker, BrokerConfig, Framing, Identity, Report, Rules, Session, Sid, SubscriptionSpec,
+    WriteEnd,
 };
 use floodway_queue::{BlockPool, ByteQueue};
 use serde_json::Value;
@@ -43,6 +44,7 @@ impl Rig {
             connection: Overflow::default(),
             burst: 0,
             subscription: Overflow::disconnect(limits),
+            rules: Rules::default(),
             mark: 1 << 20,
             pushback: PushbackMode::Most,
             max_subscriptions: None,
@@ -132,7 +134,7 @@ impl Client {
 
     /// The end of this subscription will not end the connection.
     pub(super) fn subscribe_alone(&self, sid: &str, filter: &str) {
-        let report = true;
+        let report = Report::Status;
         self.enter(sid, filter, SubscriptionSpec { report, ..SubscriptionSpec::default() });
     }
 

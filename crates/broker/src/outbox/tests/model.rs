@@ -61,7 +61,7 @@ fn op() -> impl Strategy<Value = Op> {
 fn limits() -> impl Strategy<Value = Limits> {
     let messages = proptest::option::weighted(0.3, 0..40_u64);
     let bytes = proptest::option::weighted(0.3, 100..20_000_u64);
-    (messages, bytes).prop_map(|(messages, bytes)| Limits { messages, bytes, behind: None })
+    (messages, bytes).prop_map(|(messages, bytes)| Limits { messages, bytes, ..Limits::NONE })
 }
 
 /// What one subscription should have in its account.
@@ -246,8 +246,9 @@ impl World {
 
     fn subscribe(&mut self, sid: u64, messages: Option<u64>, report: bool) {
         let limits = Limits { messages, ..UNLIMITED };
-        let overflow = messages.map(|_| Overflow::disconnect(limits));
-        let spec = SubscriptionSpec { queue_group: None, overflow, report };
+        let overflow = messages.map(|_| Arc::new(Overflow::disconnect(limits)));
+        let how = if report { Report::Status } else { Report::Header };
+        let spec = SubscriptionSpec { queue_group: None, overflow, report: how };
         let key = self.client.subscribe(sid, spec);
         let taken = self.subs.iter().any(|sub| sub.open && sub.sid == sid);
         assert_eq!(key.is_none(), taken);
