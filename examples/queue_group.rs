@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::thread;
 
-use floodway::{Bus, Filter, RecvError, SubscribeOptions, Subscription};
+use floodway::{Bus, Filter, SubscribeOptions, Subscription};
 
 const JOBS: usize = 9_000;
 
@@ -39,11 +39,5 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Does what waits for a worker now; returns how much that was.
 fn work(worker: &Subscription) -> usize {
-    let mut count = 0;
-    loop {
-        match worker.try_recv() {
-            Ok(_job) => count += 1,
-            Err(RecvError::Empty | RecvError::Ended(_)) => return count,
-        }
-    }
+    std::iter::from_fn(|| worker.try_recv().ok()).count()
 }

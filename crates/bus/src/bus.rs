@@ -17,6 +17,7 @@ use crate::publish::{Origin, PublishReport, Router};
 use crate::pushback::{Pushback, PushbackMode};
 use crate::route::{Route, SubscriptionKey, Target};
 use crate::subject::Filter;
+use crate::victims::Victims;
 
 /// Settings of a bus.
 #[derive(Debug, Clone)]
@@ -99,7 +100,7 @@ pub(crate) struct Shared {
     lookups: AtomicU64,
     pub(crate) budget: Budget,
     /// Held while somebody is being evicted; the memory is given back when it is free again.
-    evicting: Mutex<()>,
+    victims: Mutex<Victims>,
     routers: AtomicU64,
 }
 
@@ -137,7 +138,7 @@ impl Bus {
             generation: AtomicU64::new(1),
             lookups: AtomicU64::new(0),
             budget: Budget::new(config.memory_budget),
-            evicting: Mutex::new(()),
+            victims: Mutex::default(),
             routers: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
@@ -269,14 +270,11 @@ impl Bus {
     fn evict_largest(&self, bytes: u64) {
         // Two threads at a time would evict two where one is enough: the second would look before
         // the memory of the first victim is back.
-        let _alone = self.shared.evicting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut victims = self.shared.victims.lock().unwrap_or_else(PoisonError::into_inner);
         // What can never fit is not made to fit by ending everybody; it will be the largest then.
         let bytes = if bytes > self.budget().limit() { 0 } else { bytes };
-        // One pass per victim: the queues change while we look, and victims are rare.
         while self.budget().would_exceed(bytes) {
-            let held = |(_, consumer): &(ConsumerId, Arc<dyn Consumer>)| consumer.held_bytes();
-            let largest = self.consumers().into_iter().max_by_key(held);
-            let Some((id, largest)) = largest.filter(|largest| held(largest) > 0) else { return };
+            let Some((id, largest)) = victims.next(|| self.consumers()) else { return };
             let budget = self.budget().limit();
             largest.evict(EndReason::MemoryPressure { bytes: largest.held_bytes(), budget });
             for (key, filter) in largest.reap() {

@@ -18,6 +18,8 @@ pub struct ConsumerId(pub(crate) u32);
 pub struct Taken {
     /// How many it queued.
     pub queued: u64,
+    /// How many it refused, as its policy has it, and goes on; not what it ended over.
+    pub lost: u64,
     /// It has to be woken, once, when the batch ends.
     pub wake: bool,
     /// It has more queued than its mark.
@@ -43,6 +45,10 @@ pub trait Consumer: Send + Sync {
     /// change it at any time.
     fn is_over_mark(&self, resume: bool) -> bool;
 
+    /// Whether the subscription says something about the pace at which its publishers may go on. One
+    /// that drops or replaces messages at its limits does not: it takes any pace.
+    fn sets_pace(&self, key: SubscriptionKey) -> bool;
+
     /// Whether it has ended: nothing is queued for it any more, so it says nothing about its pace.
     fn has_ended(&self) -> bool;
 
@@ -52,7 +58,8 @@ pub trait Consumer: Send + Sync {
     /// Memory it holds, in bytes: what the memory budget would get back.
     fn held_bytes(&self) -> u64;
 
-    /// Ends all of its subscriptions and lets go of what is queued.
+    /// Gives memory back, because the process is short of it and this consumer holds the most: lets
+    /// go of messages that their policy may lose, or ends, and lets go of all of them.
     fn evict(&self, reason: EndReason);
 
     /// Ends what is overdue at `now`; true if [`Consumer::reap`] has something.

@@ -5,19 +5,22 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use floodway_queue::{Fifo, Monitor, WaitError};
+use floodway_queue::{Monitor, WaitError};
 
 use crate::account::{Account, LossReason};
+use crate::backlog::Backlog;
 use crate::budget::Budget;
 use crate::consumer::{Consumer, Taken};
+use crate::delivery::Delivery;
 use crate::end::EndReason;
 use crate::message::{Message, SharedMessage};
-use crate::overflow::{Depth, Overflow, Verdict};
+use crate::overflow::Overflow;
 use crate::route::SubscriptionKey;
 use crate::subject::Filter;
+use crate::subscription::RecvError;
 
 struct State {
-    messages: Fifo<Arc<SharedMessage>>,
+    backlog: Backlog<Arc<SharedMessage>>,
     account: Account,
     /// The first reason; nothing is queued once it is there.
     ended: Option<EndReason>,
@@ -30,10 +33,6 @@ struct State {
 }
 
 impl State {
-    fn depth(&self) -> Depth {
-        Depth { messages: self.account.queued(), bytes: self.account.queued_bytes() }
-    }
-
     fn end(&mut self, reason: EndReason) {
         if self.ended.is_none() {
             self.ended = Some(reason);
@@ -45,18 +44,22 @@ impl State {
 /// A queue of shared messages with a policy, for one subscription.
 pub struct Inbox {
     filter: Filter,
-    overflow: Overflow,
+    overflow: Arc<Overflow>,
     budget: Budget,
+    born: Instant,
     monitor: Monitor<State>,
 }
+
+type Next = Result<Delivery, RecvError>;
 
 impl Inbox {
     /// The only subscription of an inbox.
     pub const KEY: SubscriptionKey = SubscriptionKey { slot: 0, serial: 0 };
 
     pub(crate) fn new(filter: Filter, overflow: Overflow, budget: Budget, now: Instant) -> Self {
+        let overflow = Arc::new(overflow);
         let state = State {
-            messages: Fifo::new(),
+            backlog: Backlog::new(overflow.clone()),
             account: Account::default(),
             ended: None,
             to_reap: false,
@@ -64,7 +67,7 @@ impl Inbox {
             wake_pending: false,
             below_mark: Vec::new(),
         };
-        Self { filter, overflow, budget, monitor: Monitor::new(state) }
+        Self { filter, overflow, budget, born: now, monitor: Monitor::new(state) }
     }
 
     pub(crate) fn filter(&self) -> &Filter {
@@ -93,24 +96,27 @@ impl Inbox {
     pub(crate) fn abandon(&self) {
         let (_messages, wakers) = self.monitor.with(|state| {
             state.account.lose_queued(LossReason::Unsubscribed);
-            (state.messages.take_all(), std::mem::take(&mut state.below_mark))
+            (self.take_all(state), std::mem::take(&mut state.below_mark))
         });
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    pub(crate) fn try_next(&self) -> Option<Result<Arc<SharedMessage>, EndReason>> {
-        let (next, wakers) = self.monitor.with(|state| self.take_next(state));
+    /// The clock is read only where a limit depends on it.
+    pub(crate) fn clock(&self) -> Instant {
+        let limits = &self.overflow.limits;
+        if limits.behind.is_some() || limits.ttl.is_some() { Instant::now() } else { self.born }
+    }
+
+    pub(crate) fn try_next(&self, now: Instant) -> Option<Next> {
+        let (next, wakers) = self.monitor.with(|state| self.take_next(state, now));
         wakers.into_iter().for_each(Waker::wake);
         next
     }
 
-    pub(crate) fn wait_next(
-        &self,
-        deadline: Option<Instant>,
-    ) -> Result<Result<Arc<SharedMessage>, EndReason>, WaitError> {
+    pub(crate) fn wait_next(&self, deadline: Option<Instant>) -> Result<Next, WaitError> {
         let mut wakers = Vec::new();
         let next = self.monitor.wait(deadline, |state| {
-            let (next, woken) = self.take_next(state);
+            let (next, woken) = self.take_next(state, self.clock());
             wakers.extend(woken);
             next
         });
@@ -118,13 +124,10 @@ impl Inbox {
         next
     }
 
-    pub(crate) fn poll_next(
-        &self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Arc<SharedMessage>, EndReason>> {
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
         let mut wakers = Vec::new();
         let next = self.monitor.poll(cx, |state| {
-            let (next, woken) = self.take_next(state);
+            let (next, woken) = self.take_next(state, self.clock());
             wakers.extend(woken);
             next
         });
@@ -133,30 +136,42 @@ impl Inbox {
     }
 
     /// Takes the whole backlog in one operation.
-    pub(crate) fn take_backlog(&self) -> VecDeque<Arc<SharedMessage>> {
+    pub(crate) fn take_backlog(&self, now: Instant) -> VecDeque<Delivery> {
         let (backlog, wakers) = self.monitor.with(|state| {
-            let depth = state.depth();
-            state.account.deliver(depth.messages, depth.bytes);
-            state.progress = Instant::now();
-            (state.messages.take_all(), std::mem::take(&mut state.below_mark))
+            let mut all = VecDeque::with_capacity(state.account.queued() as usize);
+            all.extend(std::iter::from_fn(|| self.take_message(state, now)));
+            (all, std::mem::take(&mut state.below_mark))
         });
         wakers.into_iter().for_each(Waker::wake);
         backlog
     }
 
-    /// The next message, else the end; and whoever waited for the queue to fall below its mark.
-    fn take_next(
-        &self,
-        state: &mut State,
-    ) -> (Option<Result<Arc<SharedMessage>, EndReason>>, Vec<Waker>) {
-        let Some(message) = state.messages.pop() else {
-            return (state.ended.clone().map(Err), Vec::new());
-        };
-        state.account.deliver(1, message.size() as u64);
-        if self.overflow.limits.behind.is_some() {
-            state.progress = Instant::now();
+    fn take_message(&self, state: &mut State, now: Instant) -> Option<Delivery> {
+        let popped = state.backlog.pop(&mut state.account, self.millis(now))?;
+        state.account.deliver(1, popped.held.size() as u64);
+        state.progress = state.progress.max(now);
+        Some(Delivery::new(popped))
+    }
+
+    /// The next message, else what was missed after the last one, else the end; and whoever waited
+    /// for the queue to fall below its mark.
+    fn take_next(&self, state: &mut State, now: Instant) -> (Option<Next>, Vec<Waker>) {
+        if let Some(delivery) = self.take_message(state, now) {
+            return (Some(Ok(delivery)), self.below_mark_wakers(state));
         }
-        (Some(Ok(message)), self.below_mark_wakers(state))
+        if let Some(missed) = state.backlog.take_last_gap() {
+            return (Some(Err(RecvError::Missed(Box::new(missed)))), Vec::new());
+        }
+        (state.ended.clone().map(|reason| Err(RecvError::Ended(reason))), Vec::new())
+    }
+
+    /// Lets go of everything queued; the caller books it, and frees it without the lock.
+    fn take_all(&self, state: &mut State) -> Backlog<Arc<SharedMessage>> {
+        std::mem::replace(&mut state.backlog, Backlog::new(self.overflow.clone()))
+    }
+
+    fn millis(&self, now: Instant) -> u32 {
+        now.saturating_duration_since(self.born).as_millis() as u32
     }
 
     /// Those who waited for the queue to fall below its mark, if it has, or has ended.
@@ -171,46 +186,42 @@ impl Inbox {
     fn over_mark(&self, state: &State, resume: bool) -> bool {
         let share = if resume { 4 } else { 2 };
         let over = |limit: Option<u64>, size: u64| limit.is_some_and(|limit| size > limit / share);
-        let (limits, depth) = (&self.overflow.limits, state.depth());
+        let (limits, depth) = (&self.overflow.limits, state.backlog.depth());
         over(limits.messages, depth.messages) || over(limits.bytes, depth.bytes)
     }
 
-    fn enqueue(&self, state: &mut State, message: &Message<'_>, now: Instant) -> bool {
-        let size = message.size() as u64;
+    /// Why it is to end now because its consumer took nothing for too long.
+    fn overdue(&self, state: &mut State, now: Instant) -> Option<EndReason> {
         let stalled = now.saturating_duration_since(state.progress);
-        let verdict = match self.overflow.overdue(state.depth(), stalled) {
-            None => self.overflow.admit(state.depth(), 1, size),
-            Some(reason) => Verdict::End(reason),
-        };
-        match verdict {
-            Verdict::Accept => {
-                if state.messages.is_empty() {
-                    state.progress = now;
-                }
-                state.account.enqueue(1, size);
-                state.messages.push(message.keep(&self.budget).clone());
-                true
-            }
-            Verdict::Refuse | Verdict::DropOldest => false,
-            Verdict::End(reason) => {
-                state.account.refuse(LossReason::of_end(&reason), 1);
-                state.end(reason);
-                false
-            }
+        self.overflow.overdue(state.backlog.depth(), stalled)
+    }
+
+    fn enqueue(&self, state: &mut State, run: &[Message<'_>], now: Instant) -> Taken {
+        if state.ended.is_some() {
+            return Taken::default();
         }
+        if let Some(reason) = self.overdue(state, now) {
+            state.account.refuse(LossReason::of_end(&reason), 1);
+            state.end(reason);
+            return Taken::default();
+        }
+        if state.backlog.is_empty() {
+            state.progress = state.progress.max(now);
+        }
+        let now_ms = self.millis(now);
+        let offered = state.backlog.offer(run, &mut state.account, &self.budget, now_ms);
+        if let Some(reason) = offered.end {
+            state.end(reason);
+            return Taken { queued: offered.queued, ..Taken::default() };
+        }
+        Taken { queued: offered.queued, lost: offered.lost, ..Taken::default() }
     }
 }
 
 impl Consumer for Inbox {
     fn deliver(&self, _key: SubscriptionKey, run: &[Message<'_>], now: Instant) -> Taken {
         let (taken, wakers) = self.monitor.with(|state| {
-            let mut taken = Taken::default();
-            for message in run {
-                if state.ended.is_some() || !self.enqueue(state, message, now) {
-                    break;
-                }
-                taken.queued += 1;
-            }
+            let mut taken = self.enqueue(state, run, now);
             taken.wake = !std::mem::replace(&mut state.wake_pending, true);
             taken.over_mark = state.ended.is_none() && self.over_mark(state, false);
             taken.finished = state.to_reap;
@@ -223,6 +234,10 @@ impl Consumer for Inbox {
     fn wake(&self, _now: Instant) {
         self.monitor.with(|state| state.wake_pending = false);
         self.monitor.notify();
+    }
+
+    fn sets_pace(&self, _key: SubscriptionKey) -> bool {
+        !self.overflow.may_lose()
     }
 
     fn has_ended(&self) -> bool {
@@ -254,9 +269,14 @@ impl Consumer for Inbox {
 
     fn evict(&self, reason: EndReason) {
         let (_messages, wakers) = self.monitor.with(|state| {
-            state.account.lose_queued(LossReason::of_end(&reason));
+            let lost = LossReason::of_end(&reason);
+            if self.overflow.may_lose() && !state.backlog.is_empty() {
+                state.backlog.give_up_half(lost, &mut state.account);
+                return (None, self.below_mark_wakers(state));
+            }
+            state.account.lose_queued(lost);
             state.end(reason);
-            (state.messages.take_all(), std::mem::take(&mut state.below_mark))
+            (Some(self.take_all(state)), std::mem::take(&mut state.below_mark))
         });
         self.monitor.notify();
         wakers.into_iter().for_each(Waker::wake);
@@ -264,10 +284,10 @@ impl Consumer for Inbox {
 
     fn sweep(&self, now: Instant) -> bool {
         let (ended, wakers) = self.monitor.with(|state| {
-            let stalled = now.saturating_duration_since(state.progress);
-            if let Some(reason) = self.overflow.overdue(state.depth(), stalled) {
+            if let Some(reason) = self.overdue(state, now) {
                 state.end(reason);
             }
+            state.backlog.sweep(&mut state.account, self.millis(now));
             (state.to_reap, self.below_mark_wakers(state))
         });
         if ended {

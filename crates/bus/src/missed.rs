@@ -61,14 +61,30 @@ impl Missed {
 
     /// Adds what was missed next to it.
     pub fn merge(&mut self, other: &Missed) {
-        if self.total() == 0 {
-            *self = other.clone();
-        } else if other.total() > 0 {
+        if other.last > 0 {
+            self.widen(other.first, other.last);
             self.losses.add(&other.losses);
             self.expired += other.expired;
-            self.first = self.first.min(other.first);
-            self.last = self.last.max(other.last);
         }
+    }
+
+    pub(crate) fn add_lost(&mut self, reason: LossReason, count: u64, first: u64, last: u64) {
+        self.widen(first, last);
+        self.losses.count(reason, count);
+    }
+
+    pub(crate) fn add_expired(&mut self, count: u64, first: u64, last: u64) {
+        self.widen(first, last);
+        self.expired += count;
+    }
+
+    fn widen(&mut self, first: u64, last: u64) {
+        // Sequence numbers start at 1, so this is still empty.
+        if self.last == 0 {
+            self.first = first;
+        }
+        self.first = self.first.min(first);
+        self.last = self.last.max(last);
     }
 }
 

@@ -178,6 +178,11 @@ impl Overflow {
         self.policy != Policy::Disconnect || self.limits.ttl.is_some()
     }
 
+    /// Whether at a limit messages are lost, rather than the subscription ended.
+    pub fn may_lose(&self) -> bool {
+        self.policy.at_a_limit() != Fallback::Disconnect
+    }
+
     /// With a bound, for a policy that without one would queue until the memory budget is used up:
     /// 65,536 messages and 16 MiB where neither is limited.
     #[must_use]

@@ -33,6 +33,8 @@ pub struct PublishReport {
     pub matched: u64,
     /// Copies queued for a consumer.
     pub queued: u64,
+    /// Copies that a consumer did not take, as its policy has it; it is told.
+    pub lost: u64,
 }
 
 /// Who publishes.
@@ -228,6 +230,7 @@ impl<'m> Batch<'_, 'm> {
             let taken = self.hand_out(target, &run, self.run_bytes);
             over_mark |= taken.over_mark;
             report.queued += taken.queued;
+            report.lost += taken.lost;
             report.matched += run.len() as u64;
         }
         let only_own = |group: &Group| group.members.iter().all(|one| Some(one.id) == own);
@@ -236,6 +239,7 @@ impl<'m> Batch<'_, 'm> {
                 let taken = self.hand_to_one(group, message);
                 over_mark |= taken.over_mark;
                 report.queued += taken.queued;
+                report.lost += taken.lost;
                 report.matched += 1;
             }
         }
@@ -286,7 +290,8 @@ impl<'m> Batch<'_, 'm> {
                 }
                 let run = std::slice::from_ref(message);
                 let taken = self.hand_out(member, run, message.size());
-                if taken.queued > 0 {
+                // One that dropped it has booked it; giving it to another would count it twice.
+                if taken.queued + taken.lost > 0 {
                     return taken;
                 }
             }

@@ -2,7 +2,8 @@
 //!
 //! A publisher flat out would overrun consumers that are perfectly healthy. So it is read as fast
 //! as *most* of the consumers it fed lately can drain: while more than half of them are over their
-//! mark, reading pauses. A minority never slows it and is dealt with by its own policy.
+//! mark, reading pauses. A minority never slows it and is dealt with by its own policy. Subscriptions
+//! that drop or replace messages have no say: they take any pace.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -106,15 +107,18 @@ impl Pushback {
         for (route, _) in &self.recent {
             // A publisher is never paced by its own subscriptions: it could not read them.
             for target in route.plain.iter().filter(|target| Some(target.id) != own) {
-                if seen.insert(target.id) {
+                if target.consumer.sets_pace(target.key) && seen.insert(target.id) {
                     fed.count(std::slice::from_ref(target), resume);
                 }
             }
             for group in &route.groups {
-                let has_own = group.members.iter().any(|member| Some(member.id) == own);
+                let no_pace = |member: &Target| {
+                    Some(member.id) == own || !member.consumer.sets_pace(member.key)
+                };
+                let counts = !group.members.iter().any(no_pace);
                 // Groups of one name over different filters have different members.
                 let first = group.members.iter().map(|member| member.id).min();
-                if !has_own && seen_groups.insert((group.id, first)) {
+                if counts && seen_groups.insert((group.id, first)) {
                     fed.count(&group.members, resume);
                 }
             }

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use crate::account::Account;
 use crate::bus::{Bus, SubscribeError};
 use crate::consumer::ConsumerId;
+use crate::delivery::Delivery;
 use crate::end::EndReason;
 use crate::inbox::Inbox;
-use crate::message::SharedMessage;
-use crate::overflow::{Limits, Overflow};
+use crate::missed::Missed;
+use crate::overflow::{Limits, Overflow, Policy};
 use crate::subject::Filter;
 
 /// How a subscription queues. The default ends it at 65,536 messages, 16 MiB or 30 s without
@@ -64,6 +65,20 @@ impl SubscribeOptions {
         self
     }
 
+    /// At most so long in the queue, for each message; then it is skipped and counted.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.overflow.limits.ttl = Some(ttl);
+        self
+    }
+
+    /// What happens at a limit.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.overflow.policy = policy;
+        self
+    }
+
     /// Shares the messages with the other members of `group`: each goes to one of them.
     #[must_use]
     pub fn queue_group(mut self, group: impl AsRef<[u8]>) -> Self {
@@ -77,6 +92,9 @@ impl SubscribeOptions {
 pub enum RecvError {
     /// The subscription has ended and everything queued was received; final.
     Ended(EndReason),
+    /// Messages were missed at this place, and nothing is queued behind them; told once. A later
+    /// call may succeed.
+    Missed(Box<Missed>),
     /// Nothing came in time (or was there, for `try_recv`); a later call may succeed.
     Empty,
 }
@@ -85,6 +103,7 @@ impl fmt::Display for RecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ended(reason) => write!(f, "subscription ended: {reason}"),
+            Self::Missed(missed) => write!(f, "missed {} messages", missed.total()),
             Self::Empty => write!(f, "no message"),
         }
     }
@@ -132,7 +151,7 @@ impl Subscription {
     /// # Blocking
     ///
     /// Blocks the thread until there is a message or the subscription ends.
-    pub fn recv(&self) -> Result<Arc<SharedMessage>, RecvError> {
+    pub fn recv(&self) -> Result<Delivery, RecvError> {
         self.recv_until(None)
     }
 
@@ -141,9 +160,9 @@ impl Subscription {
     /// # Errors
     ///
     /// As [`Subscription::recv`], and [`RecvError::Empty`] when the deadline passed.
-    pub fn recv_until(&self, deadline: Option<Instant>) -> Result<Arc<SharedMessage>, RecvError> {
+    pub fn recv_until(&self, deadline: Option<Instant>) -> Result<Delivery, RecvError> {
         match self.inbox.wait_next(deadline) {
-            Ok(next) => next.map_err(RecvError::Ended),
+            Ok(next) => next,
             Err(_timed_out) => Err(RecvError::Empty),
         }
     }
@@ -153,11 +172,18 @@ impl Subscription {
     /// # Errors
     ///
     /// As [`Subscription::recv`], and [`RecvError::Empty`] when nothing is queued.
-    pub fn try_recv(&self) -> Result<Arc<SharedMessage>, RecvError> {
-        match self.inbox.try_next() {
-            Some(next) => next.map_err(RecvError::Ended),
-            None => Err(RecvError::Empty),
-        }
+    pub fn try_recv(&self) -> Result<Delivery, RecvError> {
+        self.try_recv_at(self.inbox.clock())
+    }
+
+    /// As [`Subscription::try_recv`], at a time that the caller says it is: for simulations, and
+    /// for those who know the time already. Limits that depend on time go by it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Subscription::try_recv`].
+    pub fn try_recv_at(&self, now: Instant) -> Result<Delivery, RecvError> {
+        self.inbox.try_next(now).unwrap_or(Err(RecvError::Empty))
     }
 
     /// Waits for the next message, in a task of any executor.
@@ -169,13 +195,13 @@ impl Subscription {
     /// # Cancel safety
     ///
     /// Dropping the future loses no message.
-    pub async fn recv_async(&self) -> Result<Arc<SharedMessage>, RecvError> {
-        poll_fn(|cx| self.inbox.poll_next(cx)).await.map_err(RecvError::Ended)
+    pub async fn recv_async(&self) -> Result<Delivery, RecvError> {
+        poll_fn(|cx| self.inbox.poll_next(cx)).await
     }
 
     /// Takes everything queued, in one operation.
-    pub fn take_backlog(&self) -> VecDeque<Arc<SharedMessage>> {
-        self.inbox.take_backlog()
+    pub fn take_backlog(&self) -> VecDeque<Delivery> {
+        self.inbox.take_backlog(self.inbox.clock())
     }
 
     /// What became of every message that matched, as of now.

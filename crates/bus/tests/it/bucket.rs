@@ -81,10 +81,14 @@ impl Consumer for Queue {
     fn deliver(&self, _key: SubscriptionKey, run: &[Message<'_>], _now: Instant) -> Taken {
         self.received.fetch_add(run.len() as u64, Ordering::Relaxed);
         let over_mark = self.is_over_mark(false);
-        Taken { queued: run.len() as u64, wake: false, over_mark, finished: false }
+        Taken { queued: run.len() as u64, over_mark, ..Taken::default() }
     }
 
     fn wake(&self, _now: Instant) {}
+
+    fn sets_pace(&self, _key: SubscriptionKey) -> bool {
+        true
+    }
 
     fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)

@@ -27,6 +27,7 @@ fn read_to_the_end(subscription: &Subscription) -> Option<EndReason> {
     loop {
         match subscription.try_recv() {
             Ok(_message) => {}
+            Err(RecvError::Missed(missed)) => panic!("missed {missed:?}"),
             Err(RecvError::Ended(reason)) => return Some(reason),
             Err(RecvError::Empty) => return None,
         }

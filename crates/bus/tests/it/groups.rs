@@ -22,7 +22,7 @@ fn each_message_goes_to_one_member_of_each_group_and_to_all_others() {
     let group_b = [member(&bus, "jobs.1", "b")];
     let plain = bus.subscribe(&Filter::new("jobs.*").unwrap(), SubscribeOptions::default());
     for _ in 0..40 {
-        assert_eq!(bus.publish("jobs.1", "x"), PublishReport { matched: 3, queued: 3 });
+        assert_eq!(bus.publish("jobs.1", "x"), PublishReport { matched: 3, queued: 3, lost: 0 });
     }
     let sizes = group_a.map(|member| member.take_backlog().len());
     assert_eq!(sizes[0] + sizes[1], 40);
@@ -55,7 +55,7 @@ fn a_member_that_has_ended_is_passed_over() {
     let mut published = 0;
     // Whoever is chosen when it is full ends, and the message goes to the other one.
     while full.end_reason().is_none() && other.end_reason().is_none() {
-        assert_eq!(bus.publish("jobs", "x"), PublishReport { matched: 1, queued: 1 });
+        assert_eq!(bus.publish("jobs", "x"), PublishReport { matched: 1, queued: 1, lost: 0 });
         published += 1;
     }
     if full.end_reason().is_none() {
@@ -82,7 +82,7 @@ fn without_echo_a_publisher_gets_nothing_of_its_own() {
         batch.push(Message::new(subject.as_bytes(), b"x"));
         batch.commit()
     };
-    let one = PublishReport { matched: 1, queued: 1 };
+    let one = PublishReport { matched: 1, queued: 1, lost: 0 };
     for subject in ["a.b", "jobs"] {
         assert_eq!(publish(subject, true), one);
         assert_eq!(publish(subject, false), PublishReport::default());

@@ -35,7 +35,7 @@ fn a_payload_is_held_once_and_freed_when_the_last_queue_lets_go() {
             .iter()
             .map(|subscription| {
                 assert_eq!(bus.budget().used(), charge(size), "freed too early");
-                Arc::downgrade(&subscription.try_recv().unwrap())
+                Arc::downgrade(subscription.try_recv().unwrap().message())
             })
             .collect();
         // No queue keeps a reference to what it handed out.

@@ -60,6 +60,7 @@ impl Reader {
                 let first = self.end.get_or_insert(reason.clone());
                 assert_eq!(*first, reason, "the reason has changed");
             }
+            Err(RecvError::Missed(missed)) => panic!("missed {missed:?}"),
             Err(RecvError::Empty) => {}
         }
     }

@@ -1,0 +1,184 @@
+//! How messages leave a backlog other than to the consumer: dropped, expired, given up.
+
+use std::collections::VecDeque;
+
+use super::{Backlog, Entry, Held, age};
+use crate::account::{Account, LossReason};
+use crate::missed::Missed;
+
+/// Entries kept room for when the queue runs empty; one that grew beyond gives its memory back.
+const RETAINED: usize = 64;
+/// Expired entries freed with each call, so that a million of them hold nobody up.
+const FREED_AT_ONCE: usize = 64;
+/// The same for a sweep: a millisecond or two.
+const FREED_BY_SWEEP: usize = 50_000;
+
+impl<T: Held> Backlog<T> {
+    /// Counts and skips what is older than the time to live.
+    #[inline]
+    pub fn expire(&mut self, account: &mut Account, now_ms: u32) {
+        if let Some(ttl) = self.overflow.limits.ttl {
+            let ttl_ms = u32::try_from(ttl.as_millis()).unwrap_or(u32::MAX);
+            self.expire_older(ttl_ms, account, now_ms);
+        }
+        if !self.garbage.is_empty() {
+            self.free_garbage(FREED_AT_ONCE);
+        }
+    }
+
+    /// As [`Backlog::expire`], by somebody who has time to free more.
+    pub fn sweep(&mut self, account: &mut Account, now_ms: u32) {
+        self.expire(account, now_ms);
+        self.free_garbage(FREED_BY_SWEEP);
+    }
+
+    fn free_garbage(&mut self, count: usize) {
+        let rest = self.garbage.len().saturating_sub(count);
+        self.garbage.truncate(rest);
+        if rest == 0 {
+            self.garbage = VecDeque::new();
+        }
+    }
+
+    fn expire_older(&mut self, ttl_ms: u32, account: &mut Account, now_ms: u32) {
+        // What was queued exactly the time to live ago is still good.
+        let expired = |entry: &Entry<T>| age(entry.at_ms, now_ms) > ttl_ms;
+        if self.keys.is_some() {
+            // A replaced message is as young as its successor, so the queue is not in the order of
+            // time; one that has expired further back is found when it comes to the front.
+            while self.entries.front().is_some_and(expired) {
+                self.expire_first(account);
+            }
+            return;
+        }
+        // Mostly none or few have; a look at the first few beats a search.
+        for _ in 0..4 {
+            if !self.entries.front().is_some_and(expired) {
+                return;
+            }
+            self.expire_first(account);
+        }
+        let count = self.entries.partition_point(expired);
+        if count > 0 {
+            self.expire_many(count, account);
+        }
+    }
+
+    fn expire_first(&mut self, account: &mut Account) {
+        let Some(entry) = self.take_first() else { return };
+        account.expire(1, entry.held.size() as u64);
+        self.gap_at(self.first_place, true).add_expired(1, entry.seq, entry.seq);
+        self.spare = Some(entry.held);
+    }
+
+    /// The first `count` entries have expired: cuts them off without looking at each.
+    fn expire_many(&mut self, count: usize, account: &mut Account) {
+        let fresh = self.entries.split_off(count);
+        let old = std::mem::replace(&mut self.entries, fresh);
+        let (Some(first), Some(last)) = (old.front(), old.back()) else { return };
+        let end = self.entries.front().map_or(self.bytes_ever, |entry| entry.before);
+        let bytes = end - first.before;
+        let (first, last) = (first.seq, last.seq);
+        account.expire(count as u64, bytes);
+        self.bytes -= bytes;
+        self.first_place += count as u64;
+        self.gap_at(self.first_place, true).add_expired(count as u64, first, last);
+        // Of the memory it is only known what all of it was; the share of those that are left is
+        // set right as they go.
+        let left = self.entries.len();
+        self.own_bytes = if left == 0 { 0 } else { self.own_bytes * left / (left + count) };
+        if self.garbage.is_empty() {
+            self.garbage = old;
+        } else {
+            self.garbage.extend(old);
+        }
+    }
+
+    /// The first in line is lost.
+    pub(super) fn drop_first(&mut self, reason: LossReason, account: &mut Account) {
+        let Some(entry) = self.take_first() else { return };
+        account.drop_queued(reason, 1, entry.held.size() as u64);
+        self.gap_at(self.first_place, true).add_lost(reason, 1, entry.seq, entry.seq);
+        self.spare = Some(entry.held);
+    }
+
+    /// Messages that came are lost; they are missed behind what is queued.
+    pub(super) fn lose_incoming(&mut self, count: u64, reason: LossReason, account: &mut Account) {
+        let first = account.matched() + 1;
+        account.refuse(reason, count);
+        let end = self.first_place + self.entries.len() as u64;
+        self.gap_at(end, false).add_lost(reason, count, first, account.matched());
+    }
+
+    /// Gives up the older half of what is queued, to free memory; how many messages that were.
+    pub fn give_up_half(&mut self, reason: LossReason, account: &mut Account) -> u64 {
+        let count = self.entries.len().div_ceil(2);
+        (0..count).for_each(|_| self.drop_first(reason, account));
+        self.spare = None;
+        self.entries.shrink_to_fit();
+        count as u64
+    }
+
+    /// Gives up everything that is queued. The account must have been told.
+    pub fn clear(&mut self) {
+        let overflow = self.overflow.clone();
+        *self = Self::new(overflow);
+    }
+
+    /// Takes the first entry out of all tables but the account.
+    pub(super) fn take_first(&mut self) -> Option<Entry<T>> {
+        let entry = self.entries.pop_front()?;
+        self.first_place += 1;
+        self.bytes -= entry.held.size() as u64;
+        self.own_bytes = self.own_bytes.saturating_sub(entry.held.own_bytes());
+        self.replacers -= u64::from(entry.replaced > 0);
+        if let Some(keys) = &mut self.keys {
+            keys.pop();
+        }
+        if self.entries.is_empty() {
+            self.settle();
+        }
+        Some(entry)
+    }
+
+    /// The queue has run empty: the memory of a burst goes back.
+    fn settle(&mut self) {
+        self.own_bytes = 0;
+        if self.entries.capacity() > RETAINED {
+            (self.entries, self.spare) = (VecDeque::new(), None);
+        }
+        if self.keys.as_ref().is_some_and(|keys| keys.capacity() > RETAINED) {
+            self.keys = None;
+        }
+    }
+
+    /// The gap right before the entry of `place`, with all gaps before it. With `first`, the place
+    /// is that of the first entry, and otherwise the one behind the last.
+    pub(super) fn gap_at(&mut self, place: u64, first: bool) -> &mut Missed {
+        if first {
+            while self.gaps.get(1).is_some_and(|(at, _)| *at <= place)
+                && let Some((_, before)) = self.gaps.pop_front()
+            {
+                self.gaps[0].1.merge(&before);
+            }
+            match self.gaps.front_mut() {
+                Some((at, _)) if *at <= place => *at = place,
+                _ => self.gaps.push_front((place, Missed::default())),
+            }
+            return &mut self.gaps[0].1;
+        }
+        if self.gaps.back().is_none_or(|(at, _)| *at != place) {
+            self.gaps.push_back((place, Missed::default()));
+        }
+        let last = self.gaps.len() - 1;
+        &mut self.gaps[last].1
+    }
+
+    /// Memory it holds that dropping it would give back.
+    pub fn held_bytes(&self) -> usize {
+        let tables = (self.entries.capacity() + self.garbage.capacity()) * size_of::<Entry<T>>()
+            + self.gaps.capacity() * size_of::<(u64, Missed)>()
+            + self.keys.as_ref().map_or(0, |keys| keys.held_bytes());
+        tables + self.own_bytes
+    }
+}

@@ -1,0 +1,83 @@
+//! A message as its consumer receives it.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::backlog::Popped;
+use crate::message::SharedMessage;
+use crate::missed::Missed;
+
+/// A message of a subscription, and what its consumer has to know about its place in it.
+///
+/// # Examples
+///
+/// ```
+/// use floodway::{Bus, Filter, Limits, Policy, SubscribeOptions};
+/// let bus = Bus::default();
+/// let newest = SubscribeOptions::default().policy(Policy::DropOldest).max_messages(2);
+/// let news = bus.subscribe(&Filter::new("news")?, newest)?;
+/// for item in ["one", "two", "three"] {
+///     bus.publish("news", item);
+/// }
+/// let second = news.recv()?;
+/// assert_eq!((&second.payload()[..], second.seq()), (&b"two"[..], 2));
+/// assert_eq!(second.missed().map(|missed| missed.total()), Some(1));
+/// assert_eq!(news.recv()?.missed(), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Delivery {
+    message: Arc<SharedMessage>,
+    seq: u64,
+    replaced: u32,
+    missed: Option<Box<Missed>>,
+}
+
+impl Delivery {
+    pub(crate) fn new(popped: Popped<Arc<SharedMessage>>) -> Self {
+        let Popped { held, seq, replaced, missed } = popped;
+        Self { message: held, seq, replaced, missed: missed.map(Box::new) }
+    }
+
+    /// The message itself, which other subscriptions may hold too.
+    pub fn message(&self) -> &Arc<SharedMessage> {
+        &self.message
+    }
+
+    /// Its number among all messages that matched the subscription: from 1, without gaps. With
+    /// latest-per-key, numbers do not rise: a key keeps its place in line.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// How many earlier messages of its key it replaced.
+    pub fn replaced(&self) -> u64 {
+        self.replaced.into()
+    }
+
+    /// What was missed right before it.
+    pub fn missed(&self) -> Option<&Missed> {
+        self.missed.as_deref()
+    }
+}
+
+impl Deref for Delivery {
+    type Target = SharedMessage;
+
+    fn deref(&self) -> &SharedMessage {
+        &self.message
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("subject", &String::from_utf8_lossy(self.subject()))
+            .field("payload_bytes", &self.payload().len())
+            .field("seq", &self.seq)
+            .field("replaced", &self.replaced)
+            .field("missed", &self.missed)
+            .finish()
+    }
+}

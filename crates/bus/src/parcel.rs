@@ -1,0 +1,162 @@
+//! A message that one queue keeps for itself.
+
+use std::sync::Arc;
+
+use crate::backlog::Held;
+use crate::budget::Budget;
+use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
+
+/// A message in memory of its own, which the next message may take over; a large one in memory that
+/// several queues share.
+#[derive(Debug, Clone)]
+pub enum Parcel {
+    /// Copied: subject, reply, headers and payload in a row.
+    Copied(Copied),
+    /// Shared.
+    Shared(Arc<SharedMessage>),
+}
+
+/// See [`Parcel::Copied`].
+#[derive(Debug, Clone, Default)]
+pub struct Copied {
+    bytes: Vec<u8>,
+    subject: u32,
+    /// One more than its length; 0 means that there is none.
+    reply: u32,
+    headers: u32,
+}
+
+impl Copied {
+    fn fill(&mut self, message: &Message<'_>) {
+        self.bytes.clear();
+        // Exactly what is needed: there may be a million of them.
+        self.bytes.reserve_exact(message.size());
+        self.bytes.extend_from_slice(message.subject);
+        self.bytes.extend_from_slice(message.reply.unwrap_or_default());
+        self.bytes.extend_from_slice(message.headers);
+        self.bytes.extend_from_slice(message.payload);
+        // Subject, reply and headers each fit a protocol line or a payload, so they fit 32 bits.
+        self.subject = message.subject.len() as u32;
+        self.reply = message.reply.map_or(0, |reply| reply.len() as u32 + 1);
+        self.headers = message.headers.len() as u32;
+    }
+
+    fn message(&self) -> Message<'_> {
+        let (subject, rest) = self.bytes.split_at(self.subject as usize);
+        let (reply, rest) = rest.split_at(self.reply.saturating_sub(1) as usize);
+        let (headers, payload) = rest.split_at(self.headers as usize);
+        Message::new(subject, payload)
+            .with_reply((self.reply > 0).then_some(reply))
+            .with_headers(headers)
+    }
+}
+
+impl Parcel {
+    /// The message.
+    pub fn message(&self) -> Message<'_> {
+        match self {
+            Self::Copied(copied) => copied.message(),
+            Self::Shared(shared) => Message::from(shared),
+        }
+    }
+}
+
+impl Held for Parcel {
+    #[inline]
+    fn hold(message: &Message<'_>, budget: &Budget) -> Self {
+        if message.payload.len() >= SHARE_FROM_BYTES {
+            return Self::Shared(message.keep(budget).clone());
+        }
+        let mut copied = Copied::default();
+        copied.fill(message);
+        Self::Copied(copied)
+    }
+
+    #[inline]
+    fn replace(&mut self, message: &Message<'_>, budget: &Budget) {
+        match self {
+            // Much smaller than what it had: keeping the memory would be waste.
+            Self::Copied(copied)
+                if message.payload.len() < SHARE_FROM_BYTES
+                    && copied.bytes.capacity() <= 4 * message.size() + 64 =>
+            {
+                copied.fill(message);
+            }
+            _ => *self = Self::hold(message, budget),
+        }
+    }
+
+    fn subject(&self) -> &[u8] {
+        match self {
+            Self::Copied(copied) => &copied.bytes[..copied.subject as usize],
+            Self::Shared(shared) => shared.subject(),
+        }
+    }
+
+    #[inline]
+    fn size(&self) -> usize {
+        match self {
+            Self::Copied(copied) => copied.bytes.len(),
+            Self::Shared(shared) => shared.size(),
+        }
+    }
+
+    #[inline]
+    fn own_bytes(&self) -> usize {
+        match self {
+            Self::Copied(copied) => copied.bytes.capacity(),
+            // Charged where it was made, until its last holder lets go.
+            Self::Shared(_) => 0,
+        }
+    }
+}
+
+impl Held for Arc<SharedMessage> {
+    fn hold(message: &Message<'_>, budget: &Budget) -> Self {
+        message.keep(budget).clone()
+    }
+
+    fn replace(&mut self, message: &Message<'_>, budget: &Budget) {
+        *self = Self::hold(message, budget);
+    }
+
+    fn subject(&self) -> &[u8] {
+        SharedMessage::subject(self)
+    }
+
+    fn size(&self) -> usize {
+        SharedMessage::size(self)
+    }
+
+    fn own_bytes(&self) -> usize {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_comes_out_as_it_went_in_also_from_memory_used_before() {
+        let budget = Budget::new(1 << 20);
+        let large = vec![7; SHARE_FROM_BYTES];
+        let messages = [
+            Message::new(b"a.b", b"payload").with_reply(Some(b"r")).with_headers(b"NATS/1.0\r\n\r\n"),
+            Message::new(b"a", b""),
+            Message::new(b"a", &large).with_reply(Some(b"")),
+            Message::new(b"a.b.c", &large[1..]).with_headers(b"h"),
+            Message::new(b"a", b"x").with_reply(Some(b"")),
+        ];
+        let mut parcel = Parcel::hold(&messages[0], &budget);
+        for message in &messages {
+            parcel.replace(message, &budget);
+            let out = parcel.message();
+            assert_eq!((out.subject, out.reply), (message.subject, message.reply));
+            assert_eq!((out.headers, out.payload), (message.headers, message.payload));
+            assert_eq!((parcel.size(), parcel.subject()), (message.size(), message.subject));
+            assert_eq!(out.shared_payload().is_some(), message.payload.len() >= SHARE_FROM_BYTES);
+        }
+        assert!(parcel.own_bytes() < 64, "a small message does not keep the memory of a large one");
+    }
+}

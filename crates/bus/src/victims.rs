@@ -1,0 +1,85 @@
+//! Who has to give memory back first: the consumers by what they hold.
+
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::consumer::{Consumer, ConsumerId};
+
+/// Of so many consumers that were looked at, one may be a victim before all are looked at again: with
+/// ten thousand stalled ones, a look at each of them for each victim would take a minute, and in
+/// between a consumer grows by no more than the victims gave back.
+const VICTIMS_PER_LOOK: usize = 64;
+/// After so long everybody is looked at again in any case.
+const LOOK_IS_GOOD_FOR: Duration = Duration::from_millis(10);
+
+/// A consumer and what it held when it was looked at; ordered by that.
+struct Candidate {
+    held: u64,
+    id: ConsumerId,
+    consumer: Arc<dyn Consumer>,
+}
+
+/// See the [module header](self).
+#[derive(Default)]
+pub(crate) struct Victims {
+    candidates: BinaryHeap<Candidate>,
+    /// Victims until everybody is looked at again.
+    left: usize,
+    looked: Option<Instant>,
+}
+
+impl Victims {
+    /// The consumer that holds the most; none if nobody holds anything.
+    pub(crate) fn next(
+        &mut self,
+        all: impl Fn() -> Vec<(ConsumerId, Arc<dyn Consumer>)>,
+    ) -> Option<(ConsumerId, Arc<dyn Consumer>)> {
+        let fresh = self.looked.is_some_and(|at| at.elapsed() < LOOK_IS_GOOD_FOR);
+        if self.left == 0 || !fresh {
+            let all = all();
+            self.looked = Some(Instant::now());
+            self.left = (all.len() / VICTIMS_PER_LOOK).max(1);
+            let held = |(id, consumer): (ConsumerId, Arc<dyn Consumer>)| {
+                Candidate { held: consumer.held_bytes(), id, consumer }
+            };
+            self.candidates = all.into_iter().map(held).collect();
+        }
+        while let Some(mut first) = self.candidates.pop() {
+            // What it held a moment ago it may have delivered since.
+            first.held = first.held.min(first.consumer.held_bytes());
+            if self.candidates.peek().is_some_and(|next| next.held > first.held) {
+                self.candidates.push(first);
+                continue;
+            }
+            self.left -= 1;
+            if self.left == 0 {
+                // Nobody is kept in memory only because it might have been a victim.
+                self.candidates = BinaryHeap::new();
+            }
+            return (first.held > 0).then_some((first.id, first.consumer));
+        }
+        self.left = 0;
+        None
+    }
+}
+
+impl PartialEq for Candidate {
+    fn eq(&self, other: &Self) -> bool {
+        self.held == other.held
+    }
+}
+
+impl Eq for Candidate {}
+
+impl PartialOrd for Candidate {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Candidate {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.held.cmp(&other.held)
+    }
+}
