@@ -193,7 +193,7 @@ impl<'m> Batch<'_, 'm> {
             return 0;
         }
         if message.payload.len() >= SHARE_FROM_BYTES && fan_out > 1 {
-            self.make_room(message.size());
+            self.make_room(message.size(), None);
             message.keep(&self.router.bus.shared().budget);
         }
         let shared = message.shared_payload().map_or(0, Bytes::len);
@@ -254,19 +254,19 @@ impl<'m> Batch<'_, 'm> {
     }
 
     #[inline]
-    fn make_room(&mut self, bytes: usize) {
+    fn make_room(&mut self, bytes: usize, growing: Option<&Target>) {
         let bytes = bytes as u64;
         if self.router.bus.budget().would_exceed(bytes) {
             // What healthy consumers hold only because this batch has not ended yet is no reason
             // to end any of them: they get it off their hands first.
             self.wakeups.wake_all(self.now);
-            self.router.bus.make_room(bytes);
+            self.router.bus.make_room_for(bytes, growing);
         }
     }
 
     fn hand_out(&mut self, target: &Target, run: &[Message<'_>], bytes: usize) -> Taken {
         // Asked for each consumer: what the one before kept is charged by now.
-        self.make_room(bytes);
+        self.make_room(bytes, Some(target));
         let taken = target.consumer.deliver(target.key, run, self.now);
         if taken.wake {
             self.wakeups.add(target.consumer.clone());

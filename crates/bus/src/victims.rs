@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crate::consumer::{Consumer, ConsumerId};
 
 /// Of so many consumers that were looked at, one may be a victim before all are looked at again: with
-/// ten thousand stalled ones, a look at each of them for each victim would take a minute, and in
-/// between a consumer grows by no more than the victims gave back.
+/// ten thousand stalled ones, a look at each of them for each victim would take a minute. In between,
+/// whoever is about to grow is looked at again, so that one that grows much does not escape.
 const VICTIMS_PER_LOOK: usize = 64;
 /// After so long everybody is looked at again in any case.
 const LOOK_IS_GOOD_FOR: Duration = Duration::from_millis(10);
@@ -30,6 +30,14 @@ pub(crate) struct Victims {
 }
 
 impl Victims {
+    /// Looks at one consumer that may have grown since all were looked at.
+    pub(crate) fn look_at(&mut self, id: ConsumerId, consumer: &Arc<dyn Consumer>) {
+        if self.left > 0 {
+            let held = consumer.held_bytes();
+            self.candidates.push(Candidate { held, id, consumer: consumer.clone() });
+        }
+    }
+
     /// The consumer that holds the most; none if nobody holds anything.
     pub(crate) fn next(
         &mut self,
