@@ -234,6 +234,14 @@ impl Broker {
         }
     }
 
+    /// Takes those subscriptions of a session out of the index that ended by themselves.
+    pub fn reap(&self, session: &Session) {
+        let Some(consumer) = session.consumer() else { return };
+        for (key, filter) in session.reap() {
+            self.bus.unregister(consumer, key, &filter);
+        }
+    }
+
     /// Closes a session for good: what is still queued is lost, and its account is kept.
     pub fn close(&self, session: &Session, now: Instant) -> SessionSnapshot {
         session.end(EndReason::Disconnected { cause: "client closed" });

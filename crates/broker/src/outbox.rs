@@ -11,6 +11,8 @@
 //! takes the queued bytes with [`Outbox::begin_write`], writes without holding the lock, and puts
 //! the rest back with [`Outbox::end_write`].
 
+mod deliver;
+mod lanes;
 mod ledger;
 mod slots;
 mod stream;
@@ -20,16 +22,15 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use floodway::{
-    Account, Charge, Credit, Depth, EndReason, Filter, LossReason, Message, Overflow, Policy,
-    SubscriptionKey, Taken, Verdict,
+    Account, Backlog, Charge, Credit, Depth, EndReason, Filter, Overflow, Policy, SubscriptionKey,
 };
 use floodway_queue::ByteQueue;
 
 use crate::broker::OutboxSettings;
-use crate::framing::Framing;
 use crate::sid::Sid;
 use crate::snapshot::SubscriptionSnapshot;
-use ledger::{CONTROL, Ledger};
+use lanes::{Lane, Lanes};
+use ledger::Ledger;
 use slots::{Slot, Slots, Special};
 
 /// What a client asks for with a subscription.
@@ -95,6 +96,9 @@ pub struct Outbox {
     /// What the connection may queue beyond its limit of bytes.
     credit: Credit,
     charge: Charge,
+    /// The messages of subscriptions that may still drop, replace or skip them; the others have
+    /// none.
+    lanes: Option<Box<Lanes>>,
     /// Accounts of subscriptions that are gone.
     retired: Retired,
     ended: Option<EndReason>,
@@ -145,6 +149,7 @@ impl Outbox {
             depth: Depth::default(),
             credit: Credit::default(),
             charge,
+            lanes: None,
             retired: Retired::default(),
             ended: None,
             to_reap: Vec::new(),
@@ -187,7 +192,8 @@ impl Outbox {
         // Shared payloads count too: ending the session may free them. What a writer has in hand
         // counts as well: a stalled client is not a small one while its socket is tried again.
         let blocks = self.bytes.block_bytes() + self.in_hand;
-        blocks.max(self.depth.bytes as usize) + self.ledger.held_bytes()
+        let lanes = self.lanes.as_ref().map_or(0, |lanes| lanes.held_bytes());
+        blocks.max(self.depth.bytes as usize) + self.ledger.held_bytes() + lanes
     }
 
     // ----- subscriptions
@@ -202,12 +208,19 @@ impl Outbox {
         if self.slots.find(&sid).is_some() {
             return None;
         }
-        let plain = spec.queue_group.is_none()
+        let overflow = spec.overflow.as_ref().unwrap_or(&self.settings.subscription);
+        let lane =
+            overflow.is_changeable().then(|| Box::new(Lane::new(Backlog::new(overflow.clone()))));
+        if lane.is_some() {
+            self.lanes.get_or_insert_default();
+        }
+        let plain = lane.is_none()
+            && spec.queue_group.is_none()
             && spec.overflow.is_none()
             && spec.report == Report::default();
         let special = (!plain).then(|| {
             let SubscriptionSpec { queue_group, overflow, report } = spec;
-            Box::new(Special { queue_group, overflow, max: None, report })
+            Box::new(Special { queue_group, overflow, max: None, report, lane })
         });
         let key = self.slots.insert(sid, filter, special);
         self.settle_charge();
@@ -222,7 +235,7 @@ impl Outbox {
     ) -> Option<(SubscriptionKey, Filter)> {
         let at = self.slots.find(sid)?;
         let slot = self.slots.at_mut(at)?;
-        if let Some(max) = max.filter(|&max| max > slot.account.matched()) {
+        if let Some(max) = max.filter(|&max| max > slot.taken()) {
             slot.special.get_or_insert_default().max = Some(max);
             return None;
         }
@@ -243,8 +256,11 @@ impl Outbox {
     }
 
     fn retire_if_drained(&mut self, at: u32) {
-        if let Some(account) = self.slots.vacate_if_drained(at) {
+        if let Some((account, lane_bytes)) = self.slots.vacate_if_drained(at) {
             self.retired.add(&account);
+            if let Some(lanes) = &mut self.lanes {
+                lanes.forget(lane_bytes);
+            }
         }
     }
 
@@ -253,185 +269,14 @@ impl Outbox {
         self.slots.open_mut(key).map(|slot| &slot.sid)
     }
 
+    /// Whether a subscription says something about the pace of its publishers.
+    pub(crate) fn sets_pace(&mut self, key: SubscriptionKey) -> bool {
+        self.slots.open_mut(key).is_none_or(|slot| !slot.lane().is_some_and(Lane::may_lose))
+    }
+
     /// Subscriptions that ended by themselves and have to leave the index.
     pub(crate) fn reap(&mut self) -> Vec<(SubscriptionKey, Filter)> {
         std::mem::take(&mut self.to_reap)
-    }
-
-    // ----- in: messages and answers
-
-    /// Takes a run of messages of one subject for one subscription. The second value says why the
-    /// whole session ended over it, if it did.
-    pub(crate) fn deliver(
-        &mut self,
-        key: SubscriptionKey,
-        run: &[Message<'_>],
-        framing: &impl Framing,
-        now: Instant,
-    ) -> (Taken, Option<EndReason>) {
-        let mut taken = Taken::default();
-        if self.ended.is_some() {
-            return (taken, None);
-        }
-        let Some(slot) = self.slots.open_mut(key) else { return (taken, None) };
-        let left = slot.max().map_or(u64::MAX, |max| max - slot.account.matched());
-        let run = &run[..run.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
-        let Some(first) = run.first() else { return (taken, None) };
-
-        let mut head = std::mem::take(&mut self.head);
-        head.clear();
-        framing.head(first.subject, &slot.sid, &mut head);
-        let refused = self.append_within_limits(key.slot, &head, run, framing, now, &mut taken);
-        self.head = head;
-
-        let ended = refused.and_then(|refusal| self.refuse(key.slot, first, refusal, framing));
-        if left == taken.queued {
-            let closed = self.close_slot(key.slot);
-            self.to_reap.push(closed);
-        }
-        self.settle_charge();
-        taken.finished = !self.to_reap.is_empty();
-        taken.over_mark = self.is_over_mark(false);
-        taken.wake = !std::mem::replace(&mut self.wake_pending, true);
-        (taken, ended)
-    }
-
-    fn append_within_limits(
-        &mut self,
-        at: u32,
-        head: &[u8],
-        run: &[Message<'_>],
-        framing: &impl Framing,
-        now: Instant,
-        taken: &mut Taken,
-    ) -> Option<Refusal> {
-        let bytes: usize = run.iter().map(|message| framing.frame_len(head, message)).sum();
-        if self.admit(at, run.len() as u64, bytes as u64).is_none() {
-            self.append(at, head, run, framing, now);
-            taken.queued += run.len() as u64;
-            return None;
-        }
-        for message in run {
-            let refusal = self.admit(at, 1, framing.frame_len(head, message) as u64);
-            if refusal.is_some() {
-                return refusal;
-            }
-            self.append(at, head, std::slice::from_ref(message), framing, now);
-            taken.queued += 1;
-        }
-        None
-    }
-
-    /// Asks the policies of the connection and of the subscription.
-    fn admit(&mut self, at: u32, messages: u64, bytes: u64) -> Option<Refusal> {
-        let settings = self.settings.clone();
-        let verdict =
-            settings.connection.admit_on_credit(self.depth, messages, bytes, &mut self.credit);
-        if let Verdict::End(reason) = verdict {
-            return Some(Refusal { reason, whole_session: true });
-        }
-        let slot = self.slots.at_mut(at)?;
-        let special = slot.special.as_ref();
-        let own = special.and_then(|special| special.overflow.as_ref());
-        let overflow = own.map_or(&settings.subscription, |own| own);
-        // A client that did not ask to be told about one subscription would wait on it for ever;
-        // a lost connection is what every client notices and recovers from.
-        let whole_session = special.is_none_or(|special| special.report != Report::Status);
-        let depth = Depth { messages: slot.account.queued(), bytes: slot.account.queued_bytes() };
-        match overflow.admit(depth, messages, bytes) {
-            Verdict::End(reason) => Some(Refusal { reason, whole_session }),
-            _ => None,
-        }
-    }
-
-    fn append(
-        &mut self,
-        at: u32,
-        head: &[u8],
-        run: &[Message<'_>],
-        framing: &impl Framing,
-        now: Instant,
-    ) {
-        if self.depth.bytes == 0 {
-            self.progress = now;
-        }
-        let (at_ms, waiting) = (self.millis(now), self.blocked);
-        let before = self.bytes.len();
-        let (mut same, mut same_len) = (0, 0);
-        for message in run {
-            let start = self.bytes.len();
-            framing.frame(head, message, waiting, &mut self.bytes, &self.settings.pool);
-            let len = self.bytes.len() - start;
-            if len != same_len && same > 0 {
-                self.ledger.push(at, same, same_len as u32, at_ms);
-                same = 0;
-            }
-            (same, same_len) = (same + 1, len);
-        }
-        self.ledger.push(at, same, same_len as u32, at_ms);
-        let (messages, bytes) = (run.len() as u64, (self.bytes.len() - before) as u64);
-        self.depth.messages += messages;
-        self.depth.bytes += bytes;
-        if let Some(slot) = self.slots.at_mut(at) {
-            slot.account.enqueue(messages, bytes);
-            slot.high_water = slot.high_water.max(slot.account.queued() as u32);
-        }
-    }
-
-    /// A message was refused: counts it, and ends the subscription or the session.
-    #[cold]
-    fn refuse(
-        &mut self,
-        at: u32,
-        message: &Message<'_>,
-        refusal: Refusal,
-        framing: &impl Framing,
-    ) -> Option<EndReason> {
-        let Refusal { reason, whole_session } = refusal;
-        let slot = self.slots.at_mut(at)?;
-        slot.account.refuse(LossReason::of_end(&reason), 1);
-        if whole_session {
-            self.end(reason.clone());
-            return Some(reason);
-        }
-        let notice = framing.ended(message.subject, &slot.sid, &reason);
-        let closed = self.close_slot(at);
-        self.to_reap.push(closed);
-        // The notice may be what the connection has no room for.
-        self.push_control(&notice, self.progress)
-    }
-
-    /// Appends an answer to the client. Says why the session ended over it, if it did: answers
-    /// that nobody reads pile up like messages.
-    pub(crate) fn push_control(&mut self, answer: &[u8], now: Instant) -> Option<EndReason> {
-        if self.ended.is_some() || answer.is_empty() {
-            return None;
-        }
-        let size = answer.len() as u64;
-        if let Verdict::End(reason) = self.settings.connection.admit(self.depth, 0, size) {
-            self.end(reason.clone());
-            return Some(reason);
-        }
-        self.push_last_words(answer, now);
-        None
-    }
-
-    /// Appends the last thing the client gets to read, whatever the limits and even after the end.
-    pub(crate) fn push_last_words(&mut self, answer: &[u8], now: Instant) {
-        // After what was queued has been given up, the stream may end within a message.
-        if self.discarded {
-            return;
-        }
-        if self.depth.bytes == 0 {
-            self.progress = now;
-        }
-        let waiting = self.blocked;
-        self.bytes.append(answer.len(), waiting, &self.settings.pool, |block| {
-            block.extend_from_slice(answer);
-        });
-        self.ledger.push(CONTROL, 1, answer.len() as u32, self.millis(now));
-        self.depth.bytes += answer.len() as u64;
-        self.settle_charge();
     }
 
     /// The account of each subscription that is open, or still has something queued.
@@ -440,8 +285,12 @@ impl Outbox {
         let oldest = self.ledger.oldest_by_slot();
         let one = |(at, slot): (u32, &Slot)| {
             let special = slot.special.as_deref();
-            let own = special.and_then(|special| special.overflow.as_deref());
-            let overflow = own.unwrap_or(&self.settings.subscription);
+            let overflow = slot.overflow().unwrap_or(&self.settings.subscription);
+            let backlog = slot.lane().map(|lane| &lane.backlog);
+            // What has left its lane is older than what is still in it.
+            let in_stream = oldest
+                .get(&at)
+                .map(|&at_ms| Duration::from_millis(u64::from(now_ms.saturating_sub(at_ms))));
             SubscriptionSnapshot {
                 sid: slot.sid.to_string(),
                 subject: slot.filter.to_string(),
@@ -452,12 +301,11 @@ impl Outbox {
                     _ => None,
                 },
                 limits: overflow.limits,
-                replaced: 0,
+                replaced: backlog.map_or(0, Backlog::replacers),
                 account: slot.account.clone(),
                 high_water: slot.high_water.into(),
-                oldest_age: oldest
-                    .get(&at)
-                    .map(|&at_ms| Duration::from_millis(u64::from(now_ms.saturating_sub(at_ms)))),
+                oldest_age: in_stream
+                    .or_else(|| backlog.and_then(|backlog| backlog.oldest(now_ms))),
             }
         };
         self.slots.iter().map(one).collect()
@@ -478,17 +326,13 @@ impl Outbox {
         let stream = match self.discarded {
             // Free, or about to be: whoever makes room must not look for a further victim.
             true => 0,
-            false => self.bytes.block_bytes() + self.in_hand + self.ledger.held_bytes(),
+            false => {
+                let lanes = self.lanes.as_ref().map_or(0, |lanes| lanes.held_bytes());
+                self.bytes.block_bytes() + self.in_hand + self.ledger.held_bytes() + lanes
+            }
         };
         self.charge.set(stream + self.slots.held_bytes());
     }
-}
-
-/// A policy's answer to a message it does not take.
-#[derive(Debug)]
-struct Refusal {
-    reason: EndReason,
-    whole_session: bool,
 }
 
 #[cfg(test)]

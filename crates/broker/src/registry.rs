@@ -1,12 +1,15 @@
 //! All sessions: those that are open, and an account of those that ended lately.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use floodway::{EndReason, Losses};
 
+use crate::advisory::Advisory;
 use crate::session::Session;
+use crate::slow::{SlowEpisode, SlowLog, SlowReport};
 use crate::snapshot::SessionSnapshot;
 
 /// Ended sessions remembered, the latest ones; about a kilobyte each.
@@ -77,6 +80,7 @@ struct State {
 #[derive(Debug, Default)]
 pub struct Registry {
     state: Mutex<State>,
+    slow: SlowLog,
 }
 
 impl Registry {
@@ -91,10 +95,14 @@ impl Registry {
     }
 
     pub(crate) fn closed(&self, mut last: SessionSnapshot) {
+        let Some(session) = self.find(last.id) else { return };
+        let slow = session.slow().ended(&last);
         let mut state = self.lock();
         if state.open.remove(&last.id).is_none() {
             return;
         }
+        // Under the same lock, so that a page shows an episode neither twice nor not at all.
+        self.slow.enter_ended(slow);
         state.ended.add(&last);
         if let Some(reason) = &last.end {
             state.ended.count_end(reason);
@@ -146,5 +154,86 @@ impl Registry {
         };
         open.iter().for_each(|session| totals.add(&session.snapshot(now, false)));
         totals
+    }
+
+    // ----- slow consumers
+
+    /// Looks whether subscriptions of `session` have become slow or have recovered; what operators
+    /// are to be told of that. To be called for every session at least four times a second; costs
+    /// next to nothing for one that has nothing queued and lost nothing.
+    pub fn watch(&self, session: &Session, now: Instant) -> Vec<Advisory> {
+        self.slow.enter(session.slow().tick(session, now), now)
+    }
+
+    /// How many subscriptions of open sessions were slow at the last look.
+    pub fn slow_now(&self) -> u64 {
+        self.open().iter().map(|session| session.slow().count()).sum()
+    }
+
+    /// Slow episodes since the start, those that go on included.
+    pub fn slow_episodes(&self) -> u64 {
+        self.slow.episodes()
+    }
+
+    /// Who is slow, and who was at `since` or later (at any time without it); at most `limit` of
+    /// each.
+    pub fn slow(&self, now: Instant, limit: usize, since: Option<SystemTime>) -> SlowReport {
+        let (sessions, over) = {
+            let state = self.lock();
+            let sessions = state.open.values().cloned().collect::<Vec<_>>();
+            (sessions, self.slow.over_since(since))
+        };
+        let (open, ending): (Vec<_>, Vec<_>) =
+            sessions.into_iter().partition(|session| session.end_reason().is_none());
+        let mut worst = Top::new(limit, SlowEpisode::compare_worse);
+        let mut now_total = 0;
+        for session in open {
+            now_total += session.slow().count();
+            worst.add(session.slow().ongoing(&session, now));
+        }
+        // An end shows at once, also while the client may still read what was queued for it.
+        let mut latest = Top::new(limit, |a, b| b.until.cmp(&a.until).then(a.cid.cmp(&b.cid)));
+        for session in ending {
+            let (mut ended, _) = session.slow().ended(&session.snapshot(now, true));
+            ended.retain(|one| one.until >= since);
+            latest.add(ended);
+        }
+        latest.add(over);
+        let (now, _) = worst.finish();
+        let (lately, lately_total) = latest.finish();
+        SlowReport { now, now_total, lately, lately_total, episodes: self.slow.episodes() }
+    }
+}
+
+/// The first few in an order, out of very many that are added.
+struct Top<F> {
+    most: usize,
+    order: F,
+    kept: Vec<SlowEpisode>,
+    seen: u64,
+}
+
+impl<F: Fn(&SlowEpisode, &SlowEpisode) -> Ordering> Top<F> {
+    fn new(most: usize, order: F) -> Self {
+        Self { most, order, kept: Vec::new(), seen: 0 }
+    }
+
+    fn add(&mut self, mut some: Vec<SlowEpisode>) {
+        self.seen += some.len() as u64;
+        self.kept.append(&mut some);
+        // Some slack, so that a thousand sessions are not a thousand sorts.
+        if self.kept.len() > 1000 + self.most * 2 {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        self.kept.sort_by(&self.order);
+        self.kept.truncate(self.most);
+    }
+
+    fn finish(mut self) -> (Vec<SlowEpisode>, u64) {
+        self.cut();
+        (self.kept, self.seen)
     }
 }

@@ -11,6 +11,7 @@ use floodway::{ConsumerId, EndReason, EndState, Filter, Message, SubscriptionKey
 use crate::control::Grants;
 use crate::framing::Framing;
 use crate::outbox::Outbox;
+use crate::slow::SlowState;
 use crate::snapshot::SessionSnapshot;
 
 /// See [`Delivered::write_now`]: most of a block.
@@ -54,6 +55,8 @@ pub struct Session {
     /// A copy of what the outbox has queued, to look at without its lock.
     queued_bytes: AtomicU64,
     mark: u64,
+    /// Which of its subscriptions are slow.
+    slow: SlowState,
     end: EndState,
     stopped: OnceLock<SystemTime>,
     in_messages: AtomicU64,
@@ -82,6 +85,7 @@ impl Session {
             outbox: Mutex::new(outbox),
             queued_bytes: AtomicU64::new(0),
             mark,
+            slow: SlowState::default(),
             end: EndState::default(),
             stopped: OnceLock::new(),
             in_messages: AtomicU64::new(0),
@@ -166,7 +170,8 @@ impl Session {
         let (taken, ended, write_now) = self.with_outbox(|outbox| {
             let (taken, ended) = outbox.deliver(key, run, framing, now);
             let ended = ended.is_some_and(|reason| self.set_end(reason));
-            (taken, ended, !outbox.is_blocked() && outbox.depth().bytes >= WRITE_NOW_BYTES)
+            let much = outbox.depth().bytes >= WRITE_NOW_BYTES || outbox.has_waiting();
+            (taken, ended, much && !outbox.is_blocked())
         });
         Delivered { taken, ended, write_now }
     }
@@ -182,6 +187,11 @@ impl Session {
     /// Queues the last thing the client gets to read, behind all that is queued already.
     pub fn last_words(&self, bytes: &[u8], now: Instant) {
         self.with_outbox(|outbox| outbox.push_last_words(bytes, now));
+    }
+
+    /// Whether a subscription of it may drop, replace or skip messages.
+    pub fn has_lanes(&self) -> bool {
+        self.with_outbox(|outbox| outbox.has_lanes())
     }
 
     /// Whether anything is queued. Other threads change it at any time; what this thread queued is
@@ -202,17 +212,27 @@ impl Session {
         at_once.into_iter().for_each(Waker::wake);
     }
 
-    /// Why it is to end now because its client took nothing for too long.
-    pub fn overdue(&self, now: Instant) -> Option<EndReason> {
+    /// What time brings: messages expire, and subscriptions whose client took nothing for too long
+    /// end ([`Session::reap`]). Says why the session itself is to end now, if it is.
+    pub fn sweep(&self, framing: &impl Framing, now: Instant) -> Option<EndReason> {
         // Most sessions have nothing queued; they need no lock.
-        if self.queued_bytes.load(Ordering::Relaxed) == 0 {
+        if !self.has_queued() {
             return None;
         }
-        self.with_outbox(|outbox| outbox.overdue(now))
+        self.with_outbox(|outbox| outbox.sweep(framing, now))
     }
 
-    /// Ends it and gives up what is queued, to free memory.
+    /// Whether a subscription says something about the pace of its publishers.
+    pub fn sets_pace(&self, key: SubscriptionKey) -> bool {
+        self.with_outbox(|outbox| outbox.sets_pace(key))
+    }
+
+    /// Gives up messages that may be lost, or else ends and gives up all, to free memory. True if
+    /// it has ended.
     pub fn evict(&self, reason: EndReason) -> bool {
+        if self.with_outbox(Outbox::relieve) {
+            return false;
+        }
         let first = self.end(reason);
         self.with_outbox(Outbox::discard);
         first
@@ -251,6 +271,16 @@ impl Session {
     /// Shows on the status page who keeps the client from publishing; empty when nobody does.
     pub fn set_paced_by(&self, consumers: Vec<String>) {
         self.about().paced_by = consumers;
+    }
+
+    pub(crate) fn slow(&self) -> &SlowState {
+        &self.slow
+    }
+
+    /// Messages lost, replaced or expired so far.
+    pub(crate) fn troubles(&self) -> u64 {
+        let totals = self.lock().totals();
+        totals.losses.total() + totals.conflated + totals.expired
     }
 
     pub(crate) fn with_grants<R>(&self, f: impl FnOnce(&mut Grants) -> R) -> R {

@@ -162,6 +162,11 @@ impl Account {
         self.rare.as_ref().map_or(0, |rare| rare.expired)
     }
 
+    /// Messages lost, replaced or expired so far.
+    pub fn troubles(&self) -> u64 {
+        self.rare.as_ref().map_or(0, |rare| rare.losses.total() + rare.conflated + rare.expired)
+    }
+
     /// Messages lost, by reason.
     pub fn losses(&self) -> Losses {
         self.rare.as_ref().map_or_else(Losses::default, |rare| rare.losses.clone())

@@ -28,7 +28,8 @@ pub enum Admit {
     Accept,
     /// Do not queue it; it counts as lost.
     Refuse,
-    /// Drop the message that waits longest, and ask again. With nothing queued: refuse.
+    /// Drop the message that waits longest, and ask again. With nothing queued, and for a message
+    /// that does not fit the limits even alone: refuse.
     DropOldest,
     /// Put it in the place of the queued message of the same key, or at the end if there is none.
     Replace(Box<[u8]>),

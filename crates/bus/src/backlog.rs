@@ -6,6 +6,7 @@
 //! line is refused, the place of a key is found by its hash, and what has expired is cut off at
 //! once. A message that is dropped or replaced leaves its memory to the one that comes.
 
+mod garbage;
 mod keys;
 mod trim;
 
@@ -20,6 +21,7 @@ use crate::end::EndReason;
 use crate::message::Message;
 use crate::missed::Missed;
 use crate::overflow::{Depth, Overflow, Policy, Verdict};
+use garbage::Garbage;
 use keys::{Keys, PlaceKey};
 
 /// How a backlog holds a message.
@@ -59,6 +61,8 @@ pub struct Popped<T> {
     pub held: T,
     /// Its sequence number in the subscription: from 1, without gaps.
     pub seq: u64,
+    /// When it was queued.
+    pub at_ms: u32,
     /// How many earlier messages of its key it stands for.
     pub replaced: u32,
     /// What the consumer missed right before it.
@@ -70,9 +74,10 @@ pub struct Popped<T> {
 pub struct Offered {
     /// How many were queued, or took the place of a queued one.
     pub queued: u64,
-    /// How many of them were lost at once.
+    /// How many were lost at once; not what it ended over.
     pub lost: u64,
-    /// The subscription is to end; nothing of the run after that was looked at.
+    /// The subscription is to end, over messages that the account has as lost; nothing of the run
+    /// after them was looked at.
     pub end: Option<EndReason>,
 }
 
@@ -94,8 +99,7 @@ pub struct Backlog<T> {
     gaps: VecDeque<(u64, Missed)>,
     /// Memory of a dropped message for the next one.
     spare: Option<T>,
-    /// Expired entries that are still to be freed, some at a time.
-    garbage: VecDeque<Entry<T>>,
+    garbage: Garbage<T>,
 }
 
 /// How old something is, on a clock that starts again after 49 days.
@@ -120,7 +124,7 @@ impl<T: Held> Backlog<T> {
             keys: None,
             gaps: VecDeque::new(),
             spare: None,
-            garbage: VecDeque::new(),
+            garbage: Garbage::default(),
         }
     }
 
@@ -151,9 +155,16 @@ impl<T: Held> Backlog<T> {
         self.replacers
     }
 
-    /// The sequence number of the first message in line.
-    pub fn first_seq(&self) -> Option<u64> {
-        self.entries.front().map(|entry| entry.seq)
+    /// The number of the first place in line; places behind it count on, also where a key keeps
+    /// its place for a later message.
+    pub fn first_place(&self) -> u64 {
+        self.first_place
+    }
+
+    /// The number of the place behind the last: everything queued now has left once this is the
+    /// first place.
+    pub fn end_place(&self) -> u64 {
+        self.first_place + self.entries.len() as u64
     }
 
     /// The age of the first message in line.
@@ -175,15 +186,22 @@ impl<T: Held> Backlog<T> {
         let overflow = self.overflow.clone();
         let mut run = run;
         match (&overflow.policy, overflow.limits.messages) {
-            // Of more messages than there is room for, the first would only push each other out.
+            // Of more messages than there is room for, the first would only push each other out, if
+            // all that follow are taken.
             (Policy::DropOldest, Some(most)) if run.len() as u64 > most => {
                 let (passed, kept) = run.split_at(run.len() - most as usize);
-                self.lose_incoming(passed.len() as u64, LossReason::DroppedOldest, account);
-                offered.lost += passed.len() as u64;
-                run = kept;
+                if kept.iter().all(|message| overflow.could_take(message.size() as u64)) {
+                    self.lose_incoming(passed.len() as u64, LossReason::DroppedOldest, account);
+                    offered.lost += passed.len() as u64;
+                    run = kept;
+                }
             }
-            // One subject is one key: the last of the run stands for all of it.
-            (Policy::Conflate(conflation), _) if conflation.key == crate::key::Key::Subject => {
+            // One subject is one key: the last of the run stands for all of it, if it could be
+            // queued at all.
+            (Policy::Conflate(conflation), _)
+                if conflation.key == crate::key::Key::Subject
+                    && run.last().is_some_and(|last| overflow.could_take(last.size() as u64)) =>
+            {
                 let Some((last, passed)) = run.split_last() else { return offered };
                 self.offer_one(last, passed.len() as u64, account, budget, now_ms, &mut offered);
                 return offered;
@@ -210,10 +228,9 @@ impl<T: Held> Backlog<T> {
         offered: &mut Offered,
     ) {
         let size = message.size() as u64;
-        let (reason, limits) = (self.overflow.loss_reason(), self.overflow.limits);
+        let reason = self.overflow.loss_reason();
         // What could not be queued even alone must not push out everything else first.
-        let hopeless =
-            limits.messages == Some(0) || limits.bytes.is_some_and(|bytes| size > bytes);
+        let hopeless = !self.overflow.could_take(size);
         loop {
             let (verdict, key) = self.judge(message, size, now_ms);
             match verdict {
@@ -236,7 +253,6 @@ impl<T: Held> Backlog<T> {
                 }
                 Verdict::End(end) => {
                     account.refuse(LossReason::of_end(&end), passed + 1);
-                    offered.lost += passed + 1;
                     offered.end = Some(end);
                     return;
                 }
@@ -342,8 +358,8 @@ impl<T: Held> Backlog<T> {
             return None;
         }
         let missed = self.take_gap();
-        let Entry { held, seq, replaced, .. } = self.take_first()?;
-        Some(Popped { held, seq, replaced, missed })
+        let Entry { held, seq, at_ms, replaced, .. } = self.take_first()?;
+        Some(Popped { held, seq, at_ms, replaced, missed })
     }
 
     /// What the consumer missed after the last message, if nothing is queued that it could be told
@@ -357,6 +373,14 @@ impl<T: Held> Backlog<T> {
         self.gap_at(self.first_place, true).merge(missed);
     }
 
+    /// Everything the consumer is still to be told of, wherever it was missed.
+    pub(crate) fn take_all_gaps(&mut self) -> Option<Missed> {
+        self.gaps.drain(..).map(|(_, missed)| missed).reduce(|mut all, missed| {
+            all.merge(&missed);
+            all
+        })
+    }
+
     fn take_gap(&mut self) -> Option<Missed> {
         let (place, _) = self.gaps.front()?;
         if *place > self.first_place {
@@ -365,3 +389,6 @@ impl<T: Held> Backlog<T> {
         self.gaps.pop_front().map(|(_, missed)| missed)
     }
 }
+
+#[cfg(test)]
+mod tests;

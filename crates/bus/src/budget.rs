@@ -110,6 +110,12 @@ impl Charge {
         self.bytes = bytes;
     }
 
+    /// What it counts against.
+    #[inline]
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
     /// What is counted now.
     pub fn bytes(&self) -> usize {
         self.bytes

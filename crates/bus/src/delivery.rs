@@ -36,7 +36,7 @@ pub struct Delivery {
 
 impl Delivery {
     pub(crate) fn new(popped: Popped<Arc<SharedMessage>>) -> Self {
-        let Popped { held, seq, replaced, missed } = popped;
+        let Popped { held, seq, replaced, missed, .. } = popped;
         Self { message: held, seq, replaced, missed: missed.map(Box::new) }
     }
 

@@ -200,6 +200,9 @@ impl Inbox {
         if state.ended.is_some() {
             return Taken::default();
         }
+        // What has expired is no longer queued, so nobody is behind of it.
+        let now_ms = self.millis(now);
+        state.backlog.expire(&mut state.account, now_ms);
         if let Some(reason) = self.overdue(state, now) {
             state.account.refuse(LossReason::of_end(&reason), 1);
             state.end(reason);
@@ -208,11 +211,9 @@ impl Inbox {
         if state.backlog.is_empty() {
             state.progress = state.progress.max(now);
         }
-        let now_ms = self.millis(now);
         let offered = state.backlog.offer(run, &mut state.account, &self.budget, now_ms);
         if let Some(reason) = offered.end {
             state.end(reason);
-            return Taken { queued: offered.queued, ..Taken::default() };
         }
         Taken { queued: offered.queued, lost: offered.lost, ..Taken::default() }
     }
@@ -262,21 +263,31 @@ impl Consumer for Inbox {
     fn held_bytes(&self) -> u64 {
         self.monitor.with(|state| {
             // Small messages weigh mostly by what it takes to hold them.
-            let account = &state.account;
-            account.queued_bytes() + account.queued() * SharedMessage::OVERHEAD_BYTES as u64
+            let (queued, expired) = (state.backlog.depth(), state.backlog.unfreed());
+            let messages = queued.messages + expired.messages;
+            queued.bytes + expired.bytes + messages * SharedMessage::OVERHEAD_BYTES as u64
         })
     }
 
     fn evict(&self, reason: EndReason) {
         let (_messages, wakers) = self.monitor.with(|state| {
             let lost = LossReason::of_end(&reason);
-            if self.overflow.may_lose() && !state.backlog.is_empty() {
+            // The end of one that has ended before does not tell of this loss.
+            if self.overflow.may_lose() || state.ended.is_some() {
                 state.backlog.give_up_half(lost, &mut state.account);
                 return (None, self.below_mark_wakers(state));
             }
+            if state.backlog.free_expired() {
+                return (None, Vec::new());
+            }
             state.account.lose_queued(lost);
             state.end(reason);
-            (Some(self.take_all(state)), std::mem::take(&mut state.below_mark))
+            let mut given_up = self.take_all(state);
+            // What was missed earlier is still told; of what is given up now the end tells.
+            if let Some(missed) = given_up.take_all_gaps() {
+                state.backlog.put_gap_back(&missed);
+            }
+            (Some(given_up), std::mem::take(&mut state.below_mark))
         });
         self.monitor.notify();
         wakers.into_iter().for_each(Waker::wake);
@@ -284,10 +295,10 @@ impl Consumer for Inbox {
 
     fn sweep(&self, now: Instant) -> bool {
         let (ended, wakers) = self.monitor.with(|state| {
+            state.backlog.sweep(&mut state.account, self.millis(now));
             if let Some(reason) = self.overdue(state, now) {
                 state.end(reason);
             }
-            state.backlog.sweep(&mut state.account, self.millis(now));
             (state.to_reap, self.below_mark_wakers(state))
         });
         if ended {

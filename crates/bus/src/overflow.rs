@@ -203,6 +203,12 @@ impl Overflow {
         }
     }
 
+    /// Whether a message of `bytes` fits the limits when nothing else is queued.
+    #[inline]
+    pub fn could_take(&self, bytes: u64) -> bool {
+        self.limits.messages != Some(0) && self.limits.bytes.is_none_or(|limit| bytes <= limit)
+    }
+
     /// Whether a queue of `depth` takes `messages` more of `bytes` together.
     ///
     /// For more than one message `Accept` holds for each of them, and anything else only means

@@ -146,7 +146,8 @@ impl Subscription {
     ///
     /// # Errors
     ///
-    /// [`RecvError::Ended`] once everything queued before the end has been received.
+    /// - [`RecvError::Missed`]: messages were lost, and nothing is queued behind them.
+    /// - [`RecvError::Ended`]: everything queued before the end has been received.
     ///
     /// # Blocking
     ///
@@ -200,8 +201,16 @@ impl Subscription {
     }
 
     /// Takes everything queued, in one operation.
+    ///
+    /// What was missed behind the last message is told with the next one, or by
+    /// [`Subscription::try_recv`].
     pub fn take_backlog(&self) -> VecDeque<Delivery> {
-        self.inbox.take_backlog(self.inbox.clock())
+        self.take_backlog_at(self.inbox.clock())
+    }
+
+    /// As [`Subscription::take_backlog`], at a time that the caller says it is.
+    pub fn take_backlog_at(&self, now: Instant) -> VecDeque<Delivery> {
+        self.inbox.take_backlog(now)
     }
 
     /// What became of every message that matched, as of now.

@@ -3,15 +3,16 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use floodway::{Account, Filter, Overflow, SubscriptionKey};
+use floodway::{Account, Depth, Filter, Overflow, SubscriptionKey};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::outbox::Report;
+use super::Report;
+use super::lanes::Lane;
 use crate::sid::Sid;
 
 /// What only some subscriptions have; the others do not pay for it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Special {
     pub(super) queue_group: Option<Box<[u8]>>,
     /// Its own policy and limits, in place of the default for subscriptions.
@@ -20,6 +21,8 @@ pub(super) struct Special {
     pub(super) max: Option<u64>,
     /// How the client is told of losses and of the end.
     pub(super) report: Report,
+    /// The messages of a subscription that may still drop, replace or skip them.
+    pub(super) lane: Option<Box<Lane>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +46,41 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn max(&self) -> Option<u64> {
-        self.special.as_ref().and_then(|special| special.max)
+    /// How many more messages it may get before it ends by itself.
+    #[inline]
+    pub(super) fn left(&self) -> u64 {
+        let max = self.special.as_ref().and_then(|special| special.max);
+        max.map_or(u64::MAX, |max| max - self.taken())
+    }
+
+    /// Messages that its client got or is going to get, as far as it is known.
+    pub(super) fn taken(&self) -> u64 {
+        self.account.delivered() + self.account.queued()
+    }
+
+    #[inline]
+    pub(super) fn lane(&self) -> Option<&Lane> {
+        self.special.as_ref()?.lane.as_deref()
+    }
+
+    pub(super) fn report(&self) -> Report {
+        self.special.as_ref().map_or(Report::default(), |special| special.report)
+    }
+
+    /// Whether its end is the end of the session: a client that did not ask to be told about one
+    /// subscription would wait on it for ever; a lost connection is what every client notices and
+    /// recovers from.
+    pub(super) fn ends_session(&self) -> bool {
+        self.report() != Report::Status
+    }
+
+    /// What it does at its limits, if that is not the default.
+    pub(super) fn overflow(&self) -> Option<&Arc<Overflow>> {
+        self.special.as_ref()?.overflow.as_ref()
+    }
+
+    pub(super) fn depth(&self) -> Depth {
+        Depth { messages: self.account.queued(), bytes: self.account.queued_bytes() }
     }
 }
 
@@ -110,6 +146,10 @@ impl Slots {
         self.slots.get_mut(at as usize)
     }
 
+    pub(super) fn at(&self, at: u32) -> Option<&Slot> {
+        self.slots.get(at as usize)
+    }
+
     pub(super) fn key(&self, at: u32) -> SubscriptionKey {
         SubscriptionKey { slot: at, serial: self.slots[at as usize].serial }
     }
@@ -127,16 +167,19 @@ impl Slots {
     }
 
     /// Frees the place of a closing subscription once nothing of it is in the stream; returns its
-    /// final account then.
-    pub(super) fn vacate_if_drained(&mut self, at: u32) -> Option<Account> {
+    /// final account then, and the memory of its lane.
+    pub(super) fn vacate_if_drained(&mut self, at: u32) -> Option<(Account, usize)> {
         let slot = &mut self.slots[at as usize];
-        if slot.stage != Stage::Closing || slot.account.queued() > 0 {
+        // A lane that has run empty may still have something to tell.
+        let speaks = slot.lane().is_some_and(Lane::is_listed);
+        if slot.stage != Stage::Closing || slot.account.queued() > 0 || speaks {
             return None;
         }
         slot.stage = Stage::Vacant;
+        let lane_bytes = slot.lane().map_or(0, |lane| lane.backlog.held_bytes());
         slot.special = None;
         self.vacant.push(at);
-        Some(std::mem::take(&mut slot.account))
+        Some((std::mem::take(&mut slot.account), lane_bytes))
     }
 
     /// Everything that is open, or closing with something in the stream.

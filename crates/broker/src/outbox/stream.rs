@@ -1,14 +1,16 @@
 //! The other side of the outbox: writing it out, what happens when that stops, and the end.
 
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use floodway::{Depth, EndReason, Filter, LossReason, SubscriptionKey};
 use floodway_queue::ByteQueue;
 
+use super::lanes::Lane;
 use super::ledger::{CONTROL, Written};
-use super::slots::Stage;
+use super::slots::{Slot, Stage};
 use super::{Outbox, WriteEnd};
+use crate::framing::Framing;
 
 impl Outbox {
     /// Clears the mark that a wake-up is due: the consumer is being woken.
@@ -19,8 +21,12 @@ impl Outbox {
     /// Takes everything queued for writing. `None` if there is nothing, if the socket takes no more
     /// ([`Outbox::on_writable`] ends that), or if another thread is at it, which will see what was
     /// added since.
-    pub fn begin_write(&mut self) -> Option<ByteQueue> {
-        if self.writing || self.blocked || self.bytes.is_empty() {
+    pub fn begin_write(&mut self, framing: &impl Framing, now: Instant) -> Option<ByteQueue> {
+        if self.writing || self.blocked {
+            return None;
+        }
+        self.feed(framing, now);
+        if self.bytes.is_empty() {
             return None;
         }
         self.writing = true;
@@ -57,7 +63,8 @@ impl Outbox {
             self.bytes.append_queue(newer);
         }
         self.settle_charge();
-        end != WriteEnd::Broken && !self.blocked && !self.bytes.is_empty()
+        let more = !self.bytes.is_empty() || self.has_waiting();
+        end != WriteEnd::Broken && !self.blocked && more
     }
 
     fn advance(&mut self, written: usize, now: Instant) {
@@ -69,7 +76,7 @@ impl Outbox {
             self.credit.earn(written as u64, self.settings.burst);
         }
         self.depth.bytes -= written as u64;
-        let (slots, depth, retired) = (&mut self.slots, &mut self.depth, &mut self.retired);
+        let Self { slots, depth, retired, lanes, .. } = self;
         self.ledger.advance(written, |Written { slot: at, messages, bytes }| {
             if at == CONTROL {
                 return;
@@ -78,8 +85,11 @@ impl Outbox {
             if let Some(slot) = slots.at_mut(at) {
                 slot.account.deliver(messages, bytes);
             }
-            if let Some(account) = slots.vacate_if_drained(at) {
+            if let Some((account, lane_bytes)) = slots.vacate_if_drained(at) {
                 retired.add(&account);
+                if let Some(lanes) = lanes {
+                    lanes.forget(lane_bytes);
+                }
             }
         });
     }
@@ -116,27 +126,57 @@ impl Outbox {
         std::mem::take(&mut self.below_mark)
     }
 
-    /// Why the session is to end now because its client took nothing for too long.
-    pub(crate) fn overdue(&self, now: Instant) -> Option<EndReason> {
+    /// What time brings: messages expire, and who took nothing for too long is ended. Says why the
+    /// whole session is to end, if it is.
+    pub(crate) fn sweep(&mut self, framing: &impl Framing, now: Instant) -> Option<EndReason> {
+        if self.ended.is_some() {
+            return None;
+        }
+        self.sweep_lanes(now);
         let stalled = now.saturating_duration_since(self.progress);
+        if let Some(reason) = self.connection_overdue(stalled) {
+            return Some(reason);
+        }
+        for (at, reason) in self.overdue_slots(stalled) {
+            if self.slots.at(at).is_some_and(Slot::ends_session) {
+                return Some(reason);
+            }
+            if let Some(end) = self.end_alone(at, reason, framing) {
+                return Some(end);
+            }
+        }
+        None
+    }
+
+    fn connection_overdue(&self, stalled: Duration) -> Option<EndReason> {
         // Answers nobody takes are a backlog as well.
         let messages = self.depth.messages.max(u64::from(self.depth.bytes > 0));
         let depth = Depth { messages, ..self.depth };
-        if let Some(reason) = self.settings.connection.overdue(depth, stalled) {
-            return Some(reason);
-        }
-        if self.depth.messages == 0 {
-            return None;
+        let reason = self.settings.connection.overdue(depth, stalled)?;
+        // Subscriptions that lose messages rather than end are not ended by the limit that is
+        // there for all; nor is their connection, if it carries nothing else.
+        let queued = || self.slots.iter().filter(|(_, slot)| slot.account.queued() > 0);
+        let may_lose = |slot: &Slot| slot.lane().is_some_and(Lane::may_lose);
+        let only_losers = queued().next().is_some() && queued().all(|(_, slot)| may_lose(slot));
+        (!only_losers).then_some(reason)
+    }
+
+    fn overdue_slots(&self, stalled: Duration) -> Vec<(u32, EndReason)> {
+        if self.depth.bytes == 0 {
+            return Vec::new();
         }
         let default = &self.settings.subscription;
-        self.slots.iter().find_map(|(_, slot)| {
-            let special = slot.special.as_ref();
-            let own = special.and_then(|special| special.overflow.as_ref());
-            let overflow = own.unwrap_or(default);
-            let account = &slot.account;
-            let depth = Depth { messages: account.queued(), bytes: account.queued_bytes() };
-            overflow.overdue(depth, stalled)
-        })
+        let open = self.slots.iter().filter(|(_, slot)| slot.stage == Stage::Open);
+        let overdue = open.filter_map(|(at, slot)| {
+            let overflow = slot.overflow().unwrap_or(default);
+            Some((at, overflow.overdue(slot.depth(), stalled)?))
+        });
+        overdue.collect()
+    }
+
+    /// Whether the client has been given everything.
+    pub fn is_drained(&self) -> bool {
+        self.depth.bytes == 0 && !self.has_waiting()
     }
 
     /// Nothing more is accepted; what is queued may still be written. The first reason stays.
@@ -168,6 +208,7 @@ impl Outbox {
             slot.account.lose_queued(reason);
         }
         self.ledger.clear();
+        self.discard_lanes();
         self.depth = Depth::default();
         let pool = self.settings.pool.clone();
         self.bytes.clear(&pool);

@@ -4,7 +4,7 @@ mod model;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
 
-use floodway::{Budget, Limits, SHARE_FROM_BYTES};
+use floodway::{Budget, Limits, LossReason, Message, SHARE_FROM_BYTES, Taken};
 use floodway_queue::BlockPool;
 
 use super::*;
@@ -71,7 +71,7 @@ impl Client {
 
     /// Lets the socket take up to `count` bytes; returns whether the writer is to go on.
     fn write(&mut self, count: usize) -> bool {
-        let Some(mut taken) = self.outbox.begin_write() else { return false };
+        let Some(mut taken) = self.outbox.begin_write(&TestFraming, self.now) else { return false };
         let count = count.min(taken.len());
         self.read.extend_from_slice(&taken.to_vec()[..count]);
         taken.advance(count, &self.outbox.settings.pool.clone());
@@ -252,7 +252,7 @@ fn what_a_writer_has_in_hand_counts_until_it_is_given_up() {
     let full = client.budget.used();
     assert!(full >= idle + 500_000);
     let held = client.outbox.held_bytes();
-    let mut taken = client.outbox.begin_write().unwrap();
+    let mut taken = client.outbox.begin_write(&TestFraming, client.now).unwrap();
     assert_eq!(client.deliver_one(key, b"x"), 1);
     assert!(client.budget.used() >= full && client.outbox.held_bytes() >= held);
 
@@ -295,13 +295,15 @@ fn a_blocked_socket_is_not_tried_before_it_is_writable() {
     let key = client.subscribe(1, SubscriptionSpec::default()).unwrap();
     client.deliver(key, &[b"one", b"two"]);
     assert!(!client.write(5));
-    assert!(client.outbox.is_blocked() && client.outbox.begin_write().is_none());
+    assert!(
+        client.outbox.is_blocked() && client.outbox.begin_write(&TestFraming, client.now).is_none()
+    );
     client.deliver(key, &[b"three"]);
-    assert!(client.outbox.begin_write().is_none());
+    assert!(client.outbox.begin_write(&TestFraming, client.now).is_none());
     client.outbox.on_writable();
     // It becomes writable again just before a writer reports that it is not: go on at once.
-    let taken = client.outbox.begin_write().unwrap();
-    assert!(client.outbox.begin_write().is_none(), "one writer at a time");
+    let taken = client.outbox.begin_write(&TestFraming, client.now).unwrap();
+    assert!(client.outbox.begin_write(&TestFraming, client.now).is_none(), "one writer at a time");
     client.outbox.on_writable();
     let now = client.now;
     assert!(client.outbox.end_write(taken, 0, WriteEnd::Blocked, now));
@@ -339,24 +341,24 @@ fn a_client_that_takes_nothing_is_overdue_and_one_that_moves_is_not() {
         let key = client.subscribe(1, SubscriptionSpec::default()).unwrap();
         let idle_for = Duration::from_secs(1000);
         client.now += idle_for;
-        assert_eq!(client.outbox.overdue(client.now), None, "nothing to be behind of");
+        assert_eq!(client.outbox.sweep(&TestFraming, client.now), None, "nothing to be behind of");
         client.deliver(key, &[&b"x"[..]; 1000]);
         for _ in 0..5 {
             client.now += Duration::from_millis(9999);
-            assert_eq!(client.outbox.overdue(client.now), None);
+            assert_eq!(client.outbox.sweep(&TestFraming, client.now), None);
             client.outbox.on_writable();
             client.write(1);
         }
         client.deliver(key, &[b"y"]);
         client.now += Duration::from_secs(10);
-        let reason = client.outbox.overdue(client.now);
+        let reason = client.outbox.sweep(&TestFraming, client.now);
         assert!(matches!(reason, Some(EndReason::TooFarBehind { messages: 1001, .. })));
     }
     // Answers that nobody takes are a backlog too.
     let mut client = Client::new(limits, UNLIMITED);
     client.outbox.push_control(b"pong", client.now);
-    assert_eq!(client.outbox.overdue(client.now + Duration::from_millis(9999)), None);
-    assert!(client.outbox.overdue(client.now + Duration::from_secs(10)).is_some());
+    assert_eq!(client.outbox.sweep(&TestFraming, client.now + Duration::from_millis(9999)), None);
+    assert!(client.outbox.sweep(&TestFraming, client.now + Duration::from_secs(10)).is_some());
 }
 
 #[derive(Debug, Default)]

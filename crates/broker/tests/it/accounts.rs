@@ -8,7 +8,7 @@ use floodway_broker::{Broker, BrokerConfig, Report, Sid, SubscribeRefused, Subsc
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::client::{Client, config, publish_as};
+use crate::client::{Client, Lines, config, publish_as};
 
 const BEHIND: Duration = Duration::from_secs(10);
 const SUBJECTS: [&str; 3] = ["a.b", "a.c", "d"];
@@ -122,7 +122,7 @@ impl World {
             Op::Wait(time) => {
                 self.now += time;
                 for client in &self.clients {
-                    if let Some(reason) = client.session.overdue(self.now) {
+                    if let Some(reason) = client.session.sweep(&Lines, self.now) {
                         client.session.end(reason);
                     }
                 }

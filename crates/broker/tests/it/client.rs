@@ -6,12 +6,12 @@ use std::task::Waker;
 use std::time::Instant;
 
 use floodway::{
-    Consumer, EndReason, Filter, Limits, Message, Origin, Overflow, Pushback, PushbackMode, Router,
-    SubscriptionKey, Taken, Wakeups,
+    Consumer, EndReason, Filter, Limits, Message, Missed, Origin, Overflow, Pushback, PushbackMode,
+    Router, SubscriptionKey, Taken, Wakeups,
 };
 use floodway_broker::{
-    Access, Broker, BrokerConfig, Framing, Rules, Session, Sid, SubscribeRefused, Subscribed,
-    SubscriptionSpec, WriteEnd,
+    Access, Broker, BrokerConfig, Framing, Notes, Rules, Session, Sid, SubscribeRefused,
+    Subscribed, SubscriptionSpec, WriteEnd,
 };
 use floodway_queue::{BlockPool, ByteQueue};
 
@@ -33,7 +33,7 @@ pub(crate) fn config(budget: u64) -> BrokerConfig {
 }
 
 /// Messages as lines: the client's name for the subscription, then the payload.
-struct Lines;
+pub(crate) struct Lines;
 
 impl Framing for Lines {
     fn head(&self, _subject: &[u8], sid: &Sid, head: &mut Vec<u8>) {
@@ -52,13 +52,29 @@ impl Framing for Lines {
         let len = self.frame_len(head, message);
         out.append(len, waiting, pool, |block| {
             block.extend_from_slice(head);
+            block.extend_from_slice(message.headers);
             block.extend_from_slice(message.payload);
             block.push(b'\n');
         });
     }
 
     fn frame_len(&self, head: &[u8], message: &Message<'_>) -> usize {
-        head.len() + message.payload.len() + 1
+        head.len() + message.headers.len() + message.payload.len() + 1
+    }
+
+    fn tells(&self) -> bool {
+        true
+    }
+
+    fn annotate(&self, _headers: &[u8], notes: &Notes<'_>, annotated: &mut Vec<u8>) -> bool {
+        if let Some(missed) = notes.missed {
+            annotated.extend_from_slice(format!("missed {} ", missed.total()).as_bytes());
+        }
+        true
+    }
+
+    fn missed(&self, _subject: &[u8], sid: &Sid, missed: &Missed) -> Vec<u8> {
+        format!("{sid} missed {}\n", missed.total()).into_bytes()
     }
 
     fn ended(&self, _subject: &[u8], sid: &Sid, reason: &EndReason) -> Vec<u8> {
@@ -132,7 +148,7 @@ impl Client {
         let begin = || {
             self.session.with_outbox(|outbox| {
                 outbox.woken();
-                outbox.begin_write()
+                outbox.begin_write(&Lines, now)
             })
         };
         while let Some(mut taken) = begin() {
@@ -163,6 +179,10 @@ impl Consumer for Client {
 
     fn wake(&self, now: Instant) {
         self.flush(now);
+    }
+
+    fn sets_pace(&self, key: SubscriptionKey) -> bool {
+        self.session.sets_pace(key)
     }
 
     fn has_ended(&self) -> bool {

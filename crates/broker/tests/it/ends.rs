@@ -7,7 +7,7 @@ use std::time::Instant;
 use floodway::{EndReason, Limits, LossReason, Overflow};
 use floodway_broker::{Advisory, Broker, BrokerConfig};
 
-use crate::client::{Client, UNLIMITED, config, publish_as};
+use crate::client::{Client, Lines, UNLIMITED, config, publish_as};
 
 /// A broker whose connections hold at most so many messages.
 fn broker(messages: u64) -> Broker {
@@ -100,8 +100,9 @@ fn closing_counts_what_nobody_will_write_any_more() {
         assert_eq!(publish_as(&broker, None, "a", &[b"one", b"two", b"three"], now), 3);
         client.read("1 one\n1 t".len(), now);
         client.session.with_outbox(floodway_broker::Outbox::on_writable);
-        let taken =
-            client.session.with_outbox(|outbox| if in_hand { outbox.begin_write() } else { None });
+        let taken = client
+            .session
+            .with_outbox(|outbox| if in_hand { outbox.begin_write(&Lines, now) } else { None });
         assert_eq!(taken.is_some(), in_hand);
         let last = broker.close(&client.session, now);
         assert_eq!((last.matched, last.out_messages, last.pending_messages), (3, 1, 0));

@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 
+use super::garbage::Garbage;
 use super::{Backlog, Entry, Held, age};
 use crate::account::{Account, LossReason};
 use crate::missed::Missed;
+use crate::overflow::Depth;
 
 /// Entries kept room for when the queue runs empty; one that grew beyond gives its memory back.
 const RETAINED: usize = 64;
@@ -22,22 +24,26 @@ impl<T: Held> Backlog<T> {
             self.expire_older(ttl_ms, account, now_ms);
         }
         if !self.garbage.is_empty() {
-            self.free_garbage(FREED_AT_ONCE);
+            self.garbage.free(FREED_AT_ONCE);
         }
     }
 
     /// As [`Backlog::expire`], by somebody who has time to free more.
     pub fn sweep(&mut self, account: &mut Account, now_ms: u32) {
         self.expire(account, now_ms);
-        self.free_garbage(FREED_BY_SWEEP);
+        self.garbage.free(FREED_BY_SWEEP);
     }
 
-    fn free_garbage(&mut self, count: usize) {
-        let rest = self.garbage.len().saturating_sub(count);
-        self.garbage.truncate(rest);
-        if rest == 0 {
-            self.garbage = VecDeque::new();
-        }
+    /// Expired messages that are still in memory.
+    pub fn unfreed(&self) -> Depth {
+        self.garbage.depth()
+    }
+
+    /// Frees all expired messages at once, because memory is short; whether there were any.
+    pub fn free_expired(&mut self) -> bool {
+        let any = !self.garbage.is_empty();
+        self.garbage = Garbage::default();
+        any
     }
 
     fn expire_older(&mut self, ttl_ms: u32, account: &mut Account, now_ms: u32) {
@@ -68,29 +74,35 @@ impl<T: Held> Backlog<T> {
         let Some(entry) = self.take_first() else { return };
         account.expire(1, entry.held.size() as u64);
         self.gap_at(self.first_place, true).add_expired(1, entry.seq, entry.seq);
-        self.spare = Some(entry.held);
+        self.garbage.push(entry);
     }
 
-    /// The first `count` entries have expired: cuts them off without looking at each.
+    /// The first `count` entries have expired: cuts them off without freeing them.
     fn expire_many(&mut self, count: usize, account: &mut Account) {
-        let fresh = self.entries.split_off(count);
-        let old = std::mem::replace(&mut self.entries, fresh);
-        let (Some(first), Some(last)) = (old.front(), old.back()) else { return };
-        let end = self.entries.front().map_or(self.bytes_ever, |entry| entry.before);
+        let (first, last) = (&self.entries[0], &self.entries[count - 1]);
+        let end = self.entries.get(count).map_or(self.bytes_ever, |entry| entry.before);
         let bytes = end - first.before;
         let (first, last) = (first.seq, last.seq);
         account.expire(count as u64, bytes);
         self.bytes -= bytes;
         self.first_place += count as u64;
         self.gap_at(self.first_place, true).add_expired(count as u64, first, last);
-        // Of the memory it is only known what all of it was; the share of those that are left is
-        // set right as they go.
-        let left = self.entries.len();
-        self.own_bytes = if left == 0 { 0 } else { self.own_bytes * left / (left + count) };
-        if self.garbage.is_empty() {
-            self.garbage = old;
+        // Either the few that are left move, or the few that go: a deep queue that loses a little
+        // with each call must not be copied each time.
+        if self.entries.len() - count < count {
+            let fresh = self.entries.split_off(count);
+            let old = std::mem::replace(&mut self.entries, fresh);
+            let left = self.entries.iter().map(|entry| entry.held.own_bytes()).sum();
+            let own_bytes = std::mem::replace(&mut self.own_bytes, left) - left;
+            self.garbage.take(old, bytes, own_bytes);
         } else {
-            self.garbage.extend(old);
+            for entry in self.entries.drain(..count) {
+                self.own_bytes -= entry.held.own_bytes();
+                self.garbage.push(entry);
+            }
+        }
+        if self.entries.is_empty() {
+            self.settle();
         }
     }
 
@@ -99,7 +111,8 @@ impl<T: Held> Backlog<T> {
         let Some(entry) = self.take_first() else { return };
         account.drop_queued(reason, 1, entry.held.size() as u64);
         self.gap_at(self.first_place, true).add_lost(reason, 1, entry.seq, entry.seq);
-        self.spare = Some(entry.held);
+        // Kept for its memory, not for what is in it: shared memory is to be given back.
+        self.spare = (entry.held.own_bytes() > 0).then_some(entry.held);
     }
 
     /// Messages that came are lost; they are missed behind what is queued.
@@ -110,8 +123,12 @@ impl<T: Held> Backlog<T> {
         self.gap_at(end, false).add_lost(reason, count, first, account.matched());
     }
 
-    /// Gives up the older half of what is queued, to free memory; how many messages that were.
+    /// Gives memory back: of what has expired, or else that of the older half of what is queued,
+    /// which is lost; how many messages that were.
     pub fn give_up_half(&mut self, reason: LossReason, account: &mut Account) -> u64 {
+        if self.free_expired() {
+            return 0;
+        }
         let count = self.entries.len().div_ceil(2);
         (0..count).for_each(|_| self.drop_first(reason, account));
         self.spare = None;
@@ -130,7 +147,7 @@ impl<T: Held> Backlog<T> {
         let entry = self.entries.pop_front()?;
         self.first_place += 1;
         self.bytes -= entry.held.size() as u64;
-        self.own_bytes = self.own_bytes.saturating_sub(entry.held.own_bytes());
+        self.own_bytes -= entry.held.own_bytes();
         self.replacers -= u64::from(entry.replaced > 0);
         if let Some(keys) = &mut self.keys {
             keys.pop();
@@ -143,9 +160,11 @@ impl<T: Held> Backlog<T> {
 
     /// The queue has run empty: the memory of a burst goes back.
     fn settle(&mut self) {
-        self.own_bytes = 0;
         if self.entries.capacity() > RETAINED {
             (self.entries, self.spare) = (VecDeque::new(), None);
+        }
+        if self.gaps.capacity() > RETAINED {
+            self.gaps.shrink_to_fit();
         }
         if self.keys.as_ref().is_some_and(|keys| keys.capacity() > RETAINED) {
             self.keys = None;
@@ -176,9 +195,10 @@ impl<T: Held> Backlog<T> {
 
     /// Memory it holds that dropping it would give back.
     pub fn held_bytes(&self) -> usize {
-        let tables = (self.entries.capacity() + self.garbage.capacity()) * size_of::<Entry<T>>()
+        let tables = self.entries.capacity() * size_of::<Entry<T>>()
             + self.gaps.capacity() * size_of::<(u64, Missed)>()
             + self.keys.as_ref().map_or(0, |keys| keys.held_bytes());
-        tables + self.own_bytes
+        let spare = self.spare.as_ref().map_or(0, Held::own_bytes);
+        tables + self.own_bytes + spare + self.garbage.held_bytes()
     }
 }

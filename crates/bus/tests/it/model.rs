@@ -73,6 +73,8 @@ struct Queue {
     delivered: u64,
     lost: [u64; LossReason::ALL.len()],
     ended: Option<&'static str>,
+    /// Lost after the end, whose reason does not tell of them.
+    untold: u64,
 }
 
 impl Queue {
@@ -103,10 +105,12 @@ impl Queue {
     }
 
     fn evict(&mut self) {
-        if !self.queued.is_empty() {
-            self.lost[LossReason::MemoryPressure as usize] += self.queued.len() as u64;
-            self.queued.clear();
-            self.ended.get_or_insert("memory_pressure");
+        let lost = std::mem::take(&mut self.queued).len() as u64;
+        self.lost[LossReason::MemoryPressure as usize] += lost;
+        if self.ended.is_some() {
+            self.untold += lost;
+        } else if lost > 0 {
+            self.ended = Some("memory_pressure");
         }
     }
 }
@@ -124,9 +128,12 @@ impl Pair {
                 prop_assert_eq!(number_of(&message), number);
                 prop_assert_eq!(message.size() as u64, size);
             }
+            (None, Err(RecvError::Missed(missed))) => {
+                prop_assert_eq!(missed.total(), std::mem::take(&mut self.model.untold));
+            }
             (None, Err(RecvError::Empty)) => prop_assert_eq!(self.model.ended, None),
             (None, Err(RecvError::Ended(reason))) => {
-                prop_assert_eq!(Some(reason.name()), self.model.ended);
+                prop_assert_eq!((Some(reason.name()), 0), (self.model.ended, self.model.untold));
             }
             (expected, got) => prop_assert!(false, "{expected:?}, not {got:?}"),
         }
@@ -216,8 +223,9 @@ impl World {
                 let options = SubscribeOptions::default().limits(limits);
                 let real = self.bus.subscribe(&filter, options).unwrap();
                 let (queued, lost) = (VecDeque::new(), [0; LossReason::ALL.len()]);
-                let (matched, delivered, ended) = (0, 0, None);
-                let model = Queue { filter, limits, queued, matched, delivered, lost, ended };
+                let (matched, delivered, ended, untold) = (0, 0, None, 0);
+                let model =
+                    Queue { filter, limits, queued, matched, delivered, lost, ended, untold };
                 self.pairs.push(Pair { real, model });
             }
             Op::Unsubscribe(at) => {

@@ -59,6 +59,20 @@ impl Connection {
         self.headers.store(headers, Ordering::Relaxed);
     }
 
+    /// How messages stand on the wire for this client.
+    pub(crate) fn framing(&self) -> NatsFraming {
+        NatsFraming { headers: self.headers.load(Ordering::Relaxed) }
+    }
+
+    /// Makes the socket's own buffer small: what is in it can no longer be dropped or replaced.
+    pub(crate) fn set_send_buffer(&self, bytes: usize) {
+        if let Some(socket) = self.socket()
+            && let Err(error) = rustix::net::sockopt::set_socket_send_buffer_size(&*socket, bytes)
+        {
+            tracing::debug!(cid = self.session.id(), %error, "Cannot set the send buffer");
+        }
+    }
+
     fn socket(&self) -> Option<Arc<TcpStream>> {
         self.socket.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -71,10 +85,11 @@ impl Connection {
     /// Writes what is queued, unless the socket takes no more or another thread is at it.
     pub(crate) fn flush(&self, now: Instant) {
         let Some(socket) = self.socket() else { return };
+        let framing = self.framing();
         let begin = || {
             self.session.with_outbox(|outbox| {
                 outbox.woken();
-                outbox.begin_write()
+                outbox.begin_write(&framing, now)
             })
         };
         while let Some(mut taken) = begin() {
@@ -133,8 +148,7 @@ fn write_out(socket: &TcpStream, queue: &mut ByteQueue, pool: &BlockPool) -> (us
 
 impl Consumer for Connection {
     fn deliver(&self, key: SubscriptionKey, run: &[Message<'_>], now: Instant) -> Taken {
-        let framing = NatsFraming { headers: self.headers.load(Ordering::Relaxed) };
-        let delivered = self.session.deliver(key, run, &framing, now);
+        let delivered = self.session.deliver(key, run, &self.framing(), now);
         if delivered.ended {
             self.shard.send(Command::Ended(self.place));
         }
@@ -146,6 +160,10 @@ impl Consumer for Connection {
 
     fn wake(&self, now: Instant) {
         self.flush(now);
+    }
+
+    fn sets_pace(&self, key: SubscriptionKey) -> bool {
+        self.session.sets_pace(key)
     }
 
     fn has_ended(&self) -> bool {

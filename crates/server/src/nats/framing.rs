@@ -1,9 +1,18 @@
 //! How messages stand on the wire towards a NATS client.
 
-use floodway::{EndReason, Message};
-use floodway_broker::{Framing, Sid};
+use floodway::{EndReason, Message, Missed};
+use floodway_broker::{Framing, Notes, Sid};
 use floodway_queue::{BlockPool, ByteQueue};
 use floodway_wire::nats::{encode_hmsg, header::HeaderBlock};
+
+/// How many messages were missed before this one.
+const MISSED: &str = "Floodway-Missed";
+/// Where in the subscription's sequence they lie.
+const MISSED_RANGE: &str = "Floodway-Missed-Range";
+/// Why they were missed: `reason=count`, separated by commas.
+const MISSED_REASON: &str = "Floodway-Missed-Reason";
+/// How many earlier messages of its key this one replaced.
+const CONFLATED: &str = "Floodway-Conflated";
 
 /// Frames for one client.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +39,16 @@ fn put_size(block: &mut Vec<u8>, size: usize) {
 }
 
 impl NatsFraming {
+    /// An empty message of the server itself, on one subscription.
+    fn notice(&self, subject: &[u8], sid: &Sid, block: &HeaderBlock) -> Vec<u8> {
+        let (mut notice, mut name) = (Vec::new(), Vec::new());
+        if self.headers {
+            sid.write_to(&mut name);
+            encode_hmsg(&mut notice, subject, &name, None, &block.encode(), &[]);
+        }
+        notice
+    }
+
     fn headers<'m>(&self, message: &Message<'m>) -> &'m [u8] {
         if self.headers { message.headers } else { &[] }
     }
@@ -109,20 +128,55 @@ impl Framing for NatsFraming {
         self.line_len(head, message) + body
     }
 
-    fn ended(&self, subject: &[u8], sid: &Sid, reason: &EndReason) -> Vec<u8> {
-        if !self.headers {
-            return Vec::new();
+    fn tells(&self) -> bool {
+        self.headers
+    }
+
+    fn annotate(&self, headers: &[u8], notes: &Notes<'_>, annotated: &mut Vec<u8>) -> bool {
+        let block = if headers.is_empty() { b"NATS/1.0\r\n\r\n" } else { headers };
+        // The content of headers is the publisher's; the server does not check it.
+        let Some(open) = block.strip_suffix(b"\r\n") else { return false };
+        if !self.headers || !open.ends_with(b"\r\n") {
+            return false;
         }
-        let headers = HeaderBlock::new()
+        annotated.extend_from_slice(open);
+        if let Some(missed) = notes.missed {
+            missed_lines(missed, |name, value| put_line(annotated, name, &value));
+        }
+        if notes.replaced > 0 {
+            put_line(annotated, CONFLATED, &notes.replaced.to_string());
+        }
+        annotated.extend_from_slice(b"\r\n");
+        true
+    }
+
+    fn missed(&self, subject: &[u8], sid: &Sid, missed: &Missed) -> Vec<u8> {
+        let mut block = HeaderBlock::new().with_status(100, "Messages Missed");
+        missed_lines(missed, |name, value| block = std::mem::take(&mut block).append(name, &value));
+        self.notice(subject, sid, &block)
+    }
+
+    fn ended(&self, subject: &[u8], sid: &Sid, reason: &EndReason) -> Vec<u8> {
+        let block = HeaderBlock::new()
             .with_status(409, "Subscription Ended")
             .append("Floodway-End-Code", reason.name())
-            .append("Floodway-End-Reason", &reason.to_string())
-            .encode();
-        let mut notice = Vec::new();
-        let mut name = Vec::new();
-        sid.write_to(&mut name);
-        encode_hmsg(&mut notice, subject, &name, None, &headers, &[]);
-        notice
+            .append("Floodway-End-Reason", &reason.to_string());
+        self.notice(subject, sid, &block)
+    }
+}
+
+/// Name and value of each header that tells of missed messages.
+fn missed_lines(missed: &Missed, mut line: impl FnMut(&str, String)) {
+    line(MISSED, missed.total().to_string());
+    line(MISSED_RANGE, format!("{}-{}", missed.first(), missed.last()));
+    let reasons: Vec<_> =
+        missed.by_reason().map(|(reason, count)| format!("{reason}={count}")).collect();
+    line(MISSED_REASON, reasons.join(", "));
+}
+
+fn put_line(block: &mut Vec<u8>, name: &str, value: &str) {
+    for part in [name, ": ", value, "\r\n"] {
+        block.extend_from_slice(part.as_bytes());
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) ping_interval: Duration,
     pub(crate) ping_max: u32,
     pub(crate) linger: Duration,
+    pub(crate) send_buffer: Option<usize>,
 }
 
 /// Why a connection is closed: the words for the log, and those for the client if it gets any.
@@ -177,7 +178,9 @@ impl Protocol {
         {
             // Without echo, whoever matched may be the client itself.
             if takers > 0 && !self.options.echo {
-                takers = batch.commit().queued as usize;
+                // A responder that was too slow for it is one all the same.
+                let report = batch.commit();
+                takers = (report.queued + report.lost) as usize;
             }
             if takers == 0 {
                 self.no_responders(reply, batch, now);
@@ -275,7 +278,14 @@ impl Protocol {
         let Grant { filter, spec } = session.take_grant(subject).unwrap_or_else(plain);
         match self.broker.subscribe(session, Sid::new(sid), filter, spec) {
             // A second subscription of one name is ignored, and the client is not told.
-            Ok(_) => self.ok(now),
+            Ok(_) => {
+                if let Some(bytes) = self.settings.send_buffer
+                    && session.has_lanes()
+                {
+                    self.connection.set_send_buffer(bytes);
+                }
+                self.ok(now);
+            }
             Err(SubscribeRefused::Ended) => {}
             Err(refused) => {
                 tracing::warn!(cid = session.id(), %refused, "Refused a subscription");

@@ -215,7 +215,7 @@ impl World {
 
     fn begin_write(&mut self) -> Result<(), TestCaseError> {
         let may = self.in_hand.is_none() && !self.blocked && self.newer > 0;
-        let taken = self.client.outbox.begin_write();
+        let taken = self.client.outbox.begin_write(&TestFraming, self.client.now);
         prop_assert_eq!(taken.is_some(), may);
         if let Some(taken) = taken {
             prop_assert_eq!(taken.len(), self.newer);
@@ -264,7 +264,7 @@ impl World {
         let mut expected = None;
         if let Some(sub) = self.subs.iter_mut().find(|sub| sub.open && sub.sid == sid) {
             match max {
-                Some(max) if max > sub.matched => sub.max = Some(max),
+                Some(max) if max > sub.delivered + sub.queued => sub.max = Some(max),
                 _ => {
                     sub.open = false;
                     expected = Some(sub.key);

@@ -35,10 +35,19 @@ impl Peer {
 
     fn tick_open(&mut self, cx: &mut ShardContext, now: Instant) {
         self.pushback.forget_older(now);
-        if let Some(reason) = self.connection.session().overdue(now) {
-            self.connection.session().end(reason);
+        let session = self.connection.session();
+        if let Some(reason) = session.sweep(&self.connection.framing(), now) {
+            session.end(reason);
             self.begin_drain(cx, now);
             return;
+        }
+        // Subscriptions may have ended alone, and lanes have something to tell.
+        self.protocol.broker.reap(session);
+        if session.has_queued() {
+            self.connection.flush(now);
+        }
+        for advisory in self.protocol.broker.registry().watch(self.connection.session(), now) {
+            cx.publish(advisory.subject.as_bytes(), &advisory.payload, now);
         }
         let settings = self.protocol.settings.clone();
         if !self.protocol.authorized && now >= self.opened + settings.auth_timeout {
@@ -130,8 +139,7 @@ impl Peer {
     /// Closes our side once everything is written.
     pub(crate) fn drained(&mut self, now: Instant) -> Progress {
         let Stage::Draining { .. } = self.stage else { return Progress::Wait };
-        let left = self.connection.session().with_outbox(|outbox| outbox.depth().bytes);
-        if left > 0 {
+        if !self.connection.session().with_outbox(|outbox| outbox.is_drained()) {
             return Progress::Wait;
         }
         if self.socket.shutdown(Shutdown::Write).is_err() {

@@ -1,0 +1,249 @@
+//! What comes into an outbox: messages for its subscriptions, and answers to its client.
+
+use std::time::Instant;
+
+use floodway::{EndReason, LossReason, Message, SubscriptionKey, Taken, Verdict};
+
+use super::Outbox;
+use super::ledger::CONTROL;
+use super::slots::Slot;
+use crate::framing::Framing;
+
+/// A policy's answer to a message it does not take.
+#[derive(Debug)]
+struct Refusal {
+    reason: EndReason,
+    whole_session: bool,
+}
+
+impl Outbox {
+    /// Takes a run of messages of one subject for one subscription. The second value says why the
+    /// whole session ended over it, if it did.
+    pub(crate) fn deliver(
+        &mut self,
+        key: SubscriptionKey,
+        run: &[Message<'_>],
+        framing: &impl Framing,
+        now: Instant,
+    ) -> (Taken, Option<EndReason>) {
+        let mut taken = Taken::default();
+        if self.ended.is_some() {
+            return (taken, None);
+        }
+        let Some(slot) = self.slots.open_mut(key) else { return (taken, None) };
+        let left = slot.left();
+        let run = &run[..run.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
+        let ended = if slot.lane().is_some() {
+            let end = self.deliver_to_lane(key.slot, run, framing, now, &mut taken);
+            end.and_then(|reason| self.end_lane(key.slot, reason))
+        } else {
+            self.deliver_to_stream(key.slot, run, framing, now, &mut taken)
+        };
+        if left < u64::MAX && self.slots.open_mut(key).is_some_and(|slot| slot.left() == 0) {
+            let closed = self.close_slot(key.slot);
+            self.to_reap.push(closed);
+        }
+        self.settle_charge();
+        taken.finished = !self.to_reap.is_empty();
+        taken.over_mark = self.is_over_mark(false);
+        taken.wake = !std::mem::replace(&mut self.wake_pending, true);
+        (taken, ended)
+    }
+
+    fn deliver_to_stream(
+        &mut self,
+        at: u32,
+        run: &[Message<'_>],
+        framing: &impl Framing,
+        now: Instant,
+        taken: &mut Taken,
+    ) -> Option<EndReason> {
+        let (first, slot) = (run.first()?, self.slots.at_mut(at)?);
+        let mut head = std::mem::take(&mut self.head);
+        head.clear();
+        framing.head(first.subject, &slot.sid, &mut head);
+        let refused = self.append_within_limits(at, &head, run, framing, now, taken);
+        self.head = head;
+        refused.and_then(|refusal| self.refuse(at, refusal, framing))
+    }
+
+    fn append_within_limits(
+        &mut self,
+        at: u32,
+        head: &[u8],
+        run: &[Message<'_>],
+        framing: &impl Framing,
+        now: Instant,
+        taken: &mut Taken,
+    ) -> Option<Refusal> {
+        let bytes: usize = run.iter().map(|message| framing.frame_len(head, message)).sum();
+        if self.admit(at, run.len() as u64, bytes as u64).is_none() {
+            self.append(at, head, run, framing, now);
+            taken.queued += run.len() as u64;
+            return None;
+        }
+        for message in run {
+            let refusal = self.admit(at, 1, framing.frame_len(head, message) as u64);
+            if refusal.is_some() {
+                return refusal;
+            }
+            self.append(at, head, std::slice::from_ref(message), framing, now);
+            taken.queued += 1;
+        }
+        None
+    }
+
+    /// Asks the policies of the connection and of the subscription.
+    fn admit(&mut self, at: u32, messages: u64, bytes: u64) -> Option<Refusal> {
+        let Self { settings, slots, depth, credit, .. } = self;
+        let verdict = settings.connection.admit_on_credit(*depth, messages, bytes, credit);
+        if let Verdict::End(reason) = verdict {
+            return Some(Refusal { reason, whole_session: true });
+        }
+        let slot = slots.at(at)?;
+        let overflow = slot.overflow().unwrap_or(&settings.subscription);
+        match overflow.admit(slot.depth(), messages, bytes) {
+            Verdict::End(reason) => {
+                let whole_session = slot.ends_session();
+                Some(Refusal { reason, whole_session })
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn append(
+        &mut self,
+        at: u32,
+        head: &[u8],
+        run: &[Message<'_>],
+        framing: &impl Framing,
+        now: Instant,
+    ) {
+        if self.depth.bytes == 0 {
+            self.progress = now;
+        }
+        let (at_ms, waiting) = (self.millis(now), self.blocked);
+        let before = self.bytes.len();
+        let (mut same, mut same_len) = (0, 0);
+        for message in run {
+            let start = self.bytes.len();
+            framing.frame(head, message, waiting, &mut self.bytes, &self.settings.pool);
+            let len = self.bytes.len() - start;
+            if len != same_len && same > 0 {
+                self.ledger.push(at, same, same_len as u32, at_ms);
+                same = 0;
+            }
+            (same, same_len) = (same + 1, len);
+        }
+        self.ledger.push(at, same, same_len as u32, at_ms);
+        let (messages, bytes) = (run.len() as u64, (self.bytes.len() - before) as u64);
+        self.depth.messages += messages;
+        self.depth.bytes += bytes;
+        if let Some(slot) = self.slots.at_mut(at) {
+            slot.account.enqueue(messages, bytes);
+            slot.high_water = slot.high_water.max(slot.account.queued() as u32);
+        }
+    }
+
+    /// A message was refused: counts it, and ends the subscription or the session.
+    #[cold]
+    fn refuse(&mut self, at: u32, refusal: Refusal, framing: &impl Framing) -> Option<EndReason> {
+        let Refusal { reason, whole_session } = refusal;
+        let slot = self.slots.at_mut(at)?;
+        slot.account.refuse(LossReason::of_end(&reason), 1);
+        if whole_session {
+            self.end(reason.clone());
+            return Some(reason);
+        }
+        self.end_alone(at, reason, framing)
+    }
+
+    /// Ends one subscription whose client is told so on it.
+    pub(super) fn end_alone(
+        &mut self,
+        at: u32,
+        reason: EndReason,
+        framing: &impl Framing,
+    ) -> Option<EndReason> {
+        let slot = self.slots.at(at)?;
+        if slot.lane().is_some() {
+            return self.end_lane(at, reason);
+        }
+        let notice = framing.ended(slot.filter.as_bytes(), &slot.sid, &reason);
+        let closed = self.close_slot(at);
+        self.to_reap.push(closed);
+        // The notice may be what the connection has no room for.
+        self.answer_within_limits(&notice, self.progress)
+    }
+
+    /// A subscription with a lane ends over a message, or all of its session.
+    fn end_lane(&mut self, at: u32, reason: EndReason) -> Option<EndReason> {
+        if self.slots.at(at).is_none_or(Slot::ends_session) {
+            self.end(reason.clone());
+            return Some(reason);
+        }
+        self.bid_farewell(at, reason);
+        let closed = self.close_slot(at);
+        self.to_reap.push(closed);
+        None
+    }
+
+    /// Queues an answer to the client, behind what was routed to it before. Says why the session
+    /// ended over it, if it did: answers that nobody reads pile up like messages.
+    pub(crate) fn push_control(&mut self, answer: &[u8], now: Instant) -> Option<EndReason> {
+        if self.ended.is_some() || answer.is_empty() {
+            return None;
+        }
+        if self.has_waiting() {
+            let end = self.no_room_for(answer);
+            if end.is_none() {
+                self.hold_answer(answer);
+            }
+            return end;
+        }
+        self.answer_within_limits(answer, now)
+    }
+
+    fn answer_within_limits(&mut self, answer: &[u8], now: Instant) -> Option<EndReason> {
+        let end = self.no_room_for(answer);
+        if end.is_none() {
+            self.append_control(answer, now);
+        }
+        end
+    }
+
+    fn no_room_for(&mut self, answer: &[u8]) -> Option<EndReason> {
+        let size = answer.len() as u64 + self.waiting_answer_bytes();
+        match self.settings.connection.admit(self.depth, 0, size) {
+            Verdict::End(reason) => {
+                self.end(reason.clone());
+                Some(reason)
+            }
+            _ => None,
+        }
+    }
+
+    /// Queues the last thing the client gets to read, whatever the limits and even after the end.
+    pub(crate) fn push_last_words(&mut self, answer: &[u8], now: Instant) {
+        // After what was queued has been given up, the stream may end within a message.
+        if !self.discarded && !self.hold_answer(answer) {
+            self.append_control(answer, now);
+        }
+    }
+
+    pub(super) fn append_control(&mut self, answer: &[u8], now: Instant) {
+        if self.discarded || answer.is_empty() {
+            return;
+        }
+        if self.depth.bytes == 0 {
+            self.progress = now;
+        }
+        let waiting = self.blocked;
+        self.bytes.append(answer.len(), waiting, &self.settings.pool, |block| {
+            block.extend_from_slice(answer);
+        });
+        self.ledger.push(CONTROL, 1, answer.len() as u32, self.millis(now));
+        self.depth.bytes += answer.len() as u64;
+        self.settle_charge();
+    }
+}

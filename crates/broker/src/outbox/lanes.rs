@@ -1,0 +1,458 @@
+//! Subscriptions whose messages may still be dropped, replaced or skipped.
+//!
+//! Each has a *lane*, a backlog beside the stream. While the client keeps up, its messages go
+//! straight into the stream like all others. Once the stream is no longer short, they wait in the
+//! lane, where the policy can still change them, and the lanes feed the stream in turns while it is
+//! short. So what can no longer be changed is bounded by [`WINDOW`] and the socket's own buffer.
+//!
+//! An answer to the client has to follow what was routed to it before (ORD-2), so it waits while
+//! anything waits in a lane that was there before it.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use floodway::{
+    Account, Backlog, Depth, EndReason, Held, Limits, LossReason, Message, Missed, Parcel, Popped,
+    Pressure, SubscriptionKey, Taken,
+};
+
+use super::slots::Slot;
+use super::{Outbox, Report};
+use crate::framing::{Framing, Notes};
+
+/// Bytes in the stream from which on messages wait in their lanes: enough for one full write.
+const WINDOW: u64 = 64 * 1024;
+/// The same while the process is short of memory: every stalled client has so much at most.
+const NARROW_WINDOW: u64 = 4 * 1024;
+/// Bytes that one lane may feed before it is the next one's turn.
+const TURN: u64 = 8 * 1024;
+
+/// See the [module header](self).
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) backlog: Backlog<Parcel>,
+    /// It is in line to feed the stream.
+    listed: bool,
+    /// The subscription has ended; told after what is queued.
+    farewell: Option<EndReason>,
+}
+
+impl Lane {
+    pub(super) fn new(backlog: Backlog<Parcel>) -> Self {
+        Self { backlog, listed: false, farewell: None }
+    }
+
+    /// Whether its policy loses messages rather than ends.
+    pub(super) fn may_lose(&self) -> bool {
+        self.backlog.overflow().may_lose()
+    }
+
+    pub(super) fn is_listed(&self) -> bool {
+        self.listed
+    }
+
+    /// Nothing waits and nothing is to be told, so the next message may pass it by.
+    fn is_idle(&self) -> bool {
+        !self.listed && !self.backlog.has_gap()
+    }
+}
+
+/// An answer, and what has to go before it: the places in lanes up to which they were filled.
+#[derive(Debug)]
+struct Answer {
+    bytes: Vec<u8>,
+    behind: Vec<(SubscriptionKey, u64)>,
+}
+
+/// What an outbox with lanes has besides; the others do not pay for it.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    /// Lanes with something for the stream, in the order of their turns.
+    ready: VecDeque<u32>,
+    answers: VecDeque<Answer>,
+    answer_bytes: u64,
+    /// Memory of all lanes.
+    held_bytes: usize,
+    troubles: u64,
+}
+
+impl Lanes {
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held_bytes + self.answer_bytes as usize
+    }
+
+    /// A lane is no more.
+    pub(super) fn forget(&mut self, lane_bytes: usize) {
+        self.held_bytes -= lane_bytes;
+    }
+
+    fn has_waiting(&self) -> bool {
+        !self.ready.is_empty() || !self.answers.is_empty()
+    }
+}
+
+impl Outbox {
+    /// Whether a subscription of this client may drop, replace or skip messages.
+    pub fn has_lanes(&self) -> bool {
+        self.lanes.is_some()
+    }
+
+    /// Whether something waits for the stream to become short.
+    pub fn has_waiting(&self) -> bool {
+        self.lanes.as_ref().is_some_and(|lanes| lanes.has_waiting())
+    }
+
+    /// Messages lost, replaced or expired by its lanes so far.
+    pub fn troubles(&self) -> u64 {
+        self.lanes.as_ref().map_or(0, |lanes| lanes.troubles)
+    }
+
+    /// From where on the stream is not short.
+    fn window(&self) -> Depth {
+        let bytes = match self.charge.budget().pressure() {
+            Pressure::Calm => WINDOW,
+            Pressure::High | Pressure::Full => NARROW_WINDOW,
+        };
+        // What came out of lanes must not use up the limits of the connection for the others.
+        let Limits { messages: most, bytes: most_bytes, .. } = self.settings.connection.limits;
+        let half = |limit: Option<u64>| limit.map_or(u64::MAX, |limit| (limit / 2).max(1));
+        Depth { messages: half(most), bytes: bytes.min(half(most_bytes)) }
+    }
+
+    fn is_short(&self, window: Depth) -> bool {
+        self.depth.bytes < window.bytes && self.depth.messages < window.messages
+    }
+
+    /// Lets `f` work on a lane, and books what that did to the memory and the losses.
+    fn with_lane<R>(&mut self, at: u32, f: impl FnOnce(&mut Lane, &mut Account) -> R) -> Option<R> {
+        let Slot { account, special, .. } = self.slots.at_mut(at)?;
+        let lane = special.as_mut()?.lane.as_mut()?;
+        let (troubles, held) = (account.troubles(), lane.backlog.held_bytes());
+        let result = f(lane, account);
+        let lanes = self.lanes.get_or_insert_default();
+        lanes.troubles += account.troubles() - troubles;
+        lanes.held_bytes = lanes.held_bytes + lane.backlog.held_bytes() - held;
+        Some(result)
+    }
+
+    /// Takes a run for a subscription with a lane. Says why it ends, if it does.
+    pub(super) fn deliver_to_lane(
+        &mut self,
+        at: u32,
+        run: &[Message<'_>],
+        framing: &impl Framing,
+        now: Instant,
+        taken: &mut Taken,
+    ) -> Option<EndReason> {
+        let passed = self.pass_by(at, run, framing, now);
+        taken.queued += passed as u64;
+        let run = &run[passed..];
+        if run.is_empty() {
+            return None;
+        }
+        let now_ms = self.millis(now);
+        let budget = self.charge.budget().clone();
+        let offered =
+            self.with_lane(at, |lane, account| lane.backlog.offer(run, account, &budget, now_ms))?;
+        if let Some(slot) = self.slots.at_mut(at) {
+            slot.high_water = slot.high_water.max(slot.account.queued() as u32);
+        }
+        taken.queued += offered.queued;
+        if offered.end.is_none() {
+            taken.lost += offered.lost;
+        }
+        self.list(at);
+        offered.end
+    }
+
+    /// While the client keeps up, its messages need not wait in the lane; how many went by.
+    fn pass_by(
+        &mut self,
+        at: u32,
+        run: &[Message<'_>],
+        framing: &impl Framing,
+        now: Instant,
+    ) -> usize {
+        let window = self.window();
+        if self.blocked || !self.is_short(window) {
+            return 0;
+        }
+        let Some(slot) = self.slots.at_mut(at) else { return 0 };
+        if !slot.lane().is_some_and(Lane::is_idle) {
+            return 0;
+        }
+        let Some(first) = run.first() else { return 0 };
+        let mut head = std::mem::take(&mut self.head);
+        head.clear();
+        framing.head(first.subject, &slot.sid, &mut head);
+        let (mut bytes, mut count) = (self.depth.bytes, 0);
+        let most = window.messages - self.depth.messages;
+        while let Some(message) = run.get(count)
+            && bytes < window.bytes
+            && (count as u64) < most
+        {
+            bytes += framing.frame_len(&head, message) as u64;
+            count += 1;
+        }
+        self.append(at, &head, &run[..count], framing, now);
+        self.head = head;
+        count
+    }
+
+    /// Puts a lane in line to feed the stream, if it has something for it.
+    pub(super) fn list(&mut self, at: u32) {
+        let Self { slots, lanes, .. } = self;
+        let Some(slot) = slots.at_mut(at) else { return };
+        let report = slot.report();
+        let Some(special) = &mut slot.special else { return };
+        let Some(lane) = &mut special.lane else { return };
+        let backlog = &lane.backlog;
+        // A gap behind everything is told with the next message, or at once by a status.
+        let speaks = lane.farewell.is_some() || backlog.has_gap() && report != Report::Header;
+        if !lane.listed && (!backlog.is_empty() || speaks) {
+            lane.listed = true;
+            lanes.get_or_insert_default().ready.push_back(at);
+        }
+    }
+
+    /// The subscription has ended: the client is told after what is queued.
+    pub(super) fn bid_farewell(&mut self, at: u32, reason: EndReason) {
+        let slot = self.slots.at_mut(at);
+        if let Some(lane) = slot.and_then(|slot| slot.special.as_mut()?.lane.as_mut()) {
+            lane.farewell = Some(reason);
+        }
+        self.list(at);
+    }
+
+    /// Fills the stream from the lanes while it is short.
+    pub(super) fn feed(&mut self, framing: &impl Framing, now: Instant) {
+        if !self.has_waiting() {
+            return;
+        }
+        let window = self.window();
+        loop {
+            self.release_answers(now);
+            if !self.is_short(window) {
+                break;
+            }
+            let Some(at) = self.lanes.as_mut().and_then(|lanes| lanes.ready.pop_front()) else {
+                break;
+            };
+            self.feed_turn(at, window, framing, now);
+            self.list(at);
+            self.retire_if_drained(at);
+        }
+        self.settle_charge();
+    }
+
+    /// One lane's turn.
+    fn feed_turn(&mut self, at: u32, window: Depth, framing: &impl Framing, now: Instant) {
+        let until = Depth { bytes: window.bytes.min(self.depth.bytes + TURN), ..window };
+        let now_ms = self.millis(now);
+        let report = match self.slots.at_mut(at) {
+            Some(slot) if framing.tells() => slot.report(),
+            _ => Report::None,
+        };
+        while self.is_short(until) {
+            let popped = self.with_lane(at, |lane, account| lane.backlog.pop(account, now_ms));
+            match popped.flatten() {
+                Some(popped) => self.feed_one(at, popped, report, framing, now),
+                None => return self.feed_last(at, report, framing, now),
+            }
+        }
+        if let Some(lane) = self.lane_mut(at) {
+            lane.listed = false;
+        }
+    }
+
+    fn lane_mut(&mut self, at: u32) -> Option<&mut Lane> {
+        self.slots.at_mut(at)?.special.as_mut()?.lane.as_deref_mut()
+    }
+
+    /// The lane has run empty: what is to be told after its last message.
+    fn feed_last(&mut self, at: u32, report: Report, framing: &impl Framing, now: Instant) {
+        let Some(lane) = self.lane_mut(at) else { return };
+        lane.listed = false;
+        let farewell = lane.farewell.take();
+        let missed = match report {
+            // Told with the next message, if there will be one.
+            Report::Header if farewell.is_none() => None,
+            _ => lane.backlog.take_last_gap(),
+        };
+        if report != Report::Status {
+            return;
+        }
+        let Some(slot) = self.slots.at_mut(at) else { return };
+        let subject = slot.filter.as_bytes();
+        let missed = missed.map(|missed| framing.missed(subject, &slot.sid, &missed));
+        let ended = farewell.map(|reason| framing.ended(subject, &slot.sid, &reason));
+        for notice in missed.into_iter().chain(ended) {
+            self.append_control(&notice, now);
+        }
+    }
+
+    /// A message goes from its lane into the stream, with what the client has to know about it.
+    fn feed_one(
+        &mut self,
+        at: u32,
+        popped: Popped<Parcel>,
+        report: Report,
+        framing: &impl Framing,
+        now: Instant,
+    ) {
+        let Popped { held, at_ms, replaced, missed, .. } = popped;
+        let missed = self.tell_missed(at, missed, report, framing, now);
+        let mut message = held.message();
+        let mut annotated = Vec::new();
+        let replaced = if report == Report::None { 0 } else { replaced };
+        if missed.is_some() || replaced > 0 {
+            let notes = Notes { missed: missed.as_ref(), replaced };
+            if framing.annotate(message.headers, &notes, &mut annotated) {
+                message = message.with_headers(&annotated);
+            } else if let (Some(missed), Some(lane)) = (&missed, self.lane_mut(at)) {
+                lane.backlog.put_gap_back(missed);
+            }
+        }
+        let old = held.size() as u64;
+        self.append_fed(at, old, &message, at_ms, framing, now);
+    }
+
+    /// Tells of what was missed by a message of its own, if the client asked for that; returns what
+    /// is still to be told.
+    fn tell_missed(
+        &mut self,
+        at: u32,
+        missed: Option<Missed>,
+        report: Report,
+        framing: &impl Framing,
+        now: Instant,
+    ) -> Option<Missed> {
+        let missed = missed?;
+        match report {
+            Report::Header => Some(missed),
+            Report::None => None,
+            Report::Status => {
+                let slot = self.slots.at_mut(at)?;
+                let notice = framing.missed(slot.filter.as_bytes(), &slot.sid, &missed);
+                self.append_control(&notice, now);
+                None
+            }
+        }
+    }
+
+    /// Appends a message that was booked as queued already, with `old` bytes.
+    fn append_fed(
+        &mut self,
+        at: u32,
+        old: u64,
+        message: &Message<'_>,
+        at_ms: u32,
+        framing: &impl Framing,
+        now: Instant,
+    ) {
+        if self.depth.bytes == 0 {
+            self.progress = now;
+        }
+        let Some(slot) = self.slots.at_mut(at) else { return };
+        self.head.clear();
+        framing.head(message.subject, &slot.sid, &mut self.head);
+        let before = self.bytes.len();
+        framing.frame(&self.head, message, self.blocked, &mut self.bytes, &self.settings.pool);
+        let len = (self.bytes.len() - before) as u64;
+        self.ledger.push(at, 1, len as u32, at_ms);
+        self.depth.messages += 1;
+        self.depth.bytes += len;
+        slot.account.resize(old, len);
+    }
+
+    // ----- answers
+
+    /// Lets an answer wait for what is queued in lanes before it; false if nothing is.
+    pub(super) fn hold_answer(&mut self, answer: &[u8]) -> bool {
+        let Self { slots, lanes: Some(lanes), .. } = self else { return false };
+        if !lanes.has_waiting() {
+            return false;
+        }
+        let end = |&at: &u32| Some((slots.key(at), slots.at(at)?.lane()?.backlog.end_place()));
+        let behind = lanes.ready.iter().filter_map(end).collect();
+        lanes.answer_bytes += answer.len() as u64;
+        lanes.answers.push_back(Answer { bytes: answer.to_vec(), behind });
+        true
+    }
+
+    /// Bytes of answers that wait.
+    pub(super) fn waiting_answer_bytes(&self) -> u64 {
+        self.lanes.as_ref().map_or(0, |lanes| lanes.answer_bytes)
+    }
+
+    fn release_answers(&mut self, now: Instant) {
+        while let Some(answer) = self.next_answer() {
+            self.append_control(&answer, now);
+        }
+    }
+
+    /// The first answer, if all that was before it is out of the lanes.
+    fn next_answer(&mut self) -> Option<Vec<u8>> {
+        let Self { slots, lanes: Some(lanes), .. } = self else { return None };
+        let first = lanes.answers.front_mut()?;
+        first.behind.retain(|(key, end)| {
+            let slot = slots.at(key.slot).filter(|slot| slot.serial == key.serial);
+            let lane = slot.and_then(Slot::lane);
+            lane.is_some_and(|lane| lane.is_listed() && lane.backlog.first_place() < *end)
+        });
+        if !first.behind.is_empty() {
+            return None;
+        }
+        let answer = lanes.answers.pop_front()?;
+        lanes.answer_bytes -= answer.bytes.len() as u64;
+        Some(answer.bytes)
+    }
+
+    // ----- time and memory
+
+    /// Skips what has expired.
+    pub(super) fn sweep_lanes(&mut self, now: Instant) {
+        let now_ms = self.millis(now);
+        for at in self.waiting_lanes() {
+            self.with_lane(at, |lane, account| lane.backlog.sweep(account, now_ms));
+        }
+        self.settle_charge();
+    }
+
+    /// Gives up the older half of what waits in lanes whose policy may lose messages, if that frees
+    /// more than ending the session would hurt: at least half of what it holds. True if so.
+    pub(crate) fn relieve(&mut self) -> bool {
+        let in_lanes = self.lanes.as_ref().map_or(0, |lanes| lanes.held_bytes);
+        if in_lanes * 2 < self.held_bytes() {
+            return false;
+        }
+        let give_up = |lane: &mut Lane, account: &mut Account| {
+            if !lane.may_lose() {
+                return 0;
+            }
+            lane.backlog.give_up_half(LossReason::MemoryPressure, account)
+        };
+        let mut given_up = 0;
+        for at in self.waiting_lanes() {
+            given_up += self.with_lane(at, give_up).unwrap_or(0);
+        }
+        self.settle_charge();
+        given_up > 0
+    }
+
+    fn waiting_lanes(&self) -> Vec<u32> {
+        self.lanes.as_ref().map_or_else(Vec::new, |lanes| lanes.ready.iter().copied().collect())
+    }
+
+    /// Forgets what waits; the accounts must have been told.
+    pub(super) fn discard_lanes(&mut self) {
+        let Some(lanes) = &mut self.lanes else { return };
+        **lanes = Lanes { troubles: lanes.troubles, ..Lanes::default() };
+        for slot in self.slots.iter_mut() {
+            if let Some(lane) = slot.special.as_mut().and_then(|special| special.lane.as_mut()) {
+                lane.backlog.clear();
+                lane.listed = false;
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Expired messages whose memory is still to be freed, some at a time.
+
+use std::collections::VecDeque;
+
+use super::{Entry, Held};
+use crate::overflow::Depth;
+
+/// Room that is kept when it runs empty.
+const RETAINED: usize = 64;
+
+/// See the [module header](self).
+#[derive(Debug)]
+pub(super) struct Garbage<T> {
+    entries: VecDeque<Entry<T>>,
+    bytes: u64,
+    own_bytes: usize,
+}
+
+impl<T> Default for Garbage<T> {
+    fn default() -> Self {
+        Self { entries: VecDeque::new(), bytes: 0, own_bytes: 0 }
+    }
+}
+
+impl<T: Held> Garbage<T> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn depth(&self) -> Depth {
+        Depth { messages: self.entries.len() as u64, bytes: self.bytes }
+    }
+
+    pub(super) fn push(&mut self, entry: Entry<T>) {
+        self.bytes += entry.held.size() as u64;
+        self.own_bytes += entry.held.own_bytes();
+        self.entries.push_back(entry);
+    }
+
+    /// Takes many at once; the caller knows what they weigh. Order does not matter here.
+    pub(super) fn take(&mut self, mut many: VecDeque<Entry<T>>, bytes: u64, own_bytes: usize) {
+        if many.len() > self.entries.len() {
+            std::mem::swap(&mut many, &mut self.entries);
+        }
+        self.entries.append(&mut many);
+        self.bytes += bytes;
+        self.own_bytes += own_bytes;
+    }
+
+    /// Frees up to `count`.
+    pub(super) fn free(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some(entry) = self.entries.pop_back() else { break };
+            self.bytes -= entry.held.size() as u64;
+            self.own_bytes -= entry.held.own_bytes();
+        }
+        if self.entries.is_empty() && self.entries.capacity() > RETAINED {
+            self.entries = VecDeque::new();
+        }
+    }
+
+    /// Memory that freeing all of it would give back.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry<T>>() + self.own_bytes
+    }
+}

@@ -1,0 +1,312 @@
+//! Every policy against the oracle, on a paused clock, compared after every step; and what a reader
+//! can check by itself: that nothing is missing between what it got and what it was told.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use floodway::{
+    Delivery, EndReason, Fallback, Filter, Limits, Missed, RecvError, SHARE_FROM_BYTES,
+    SharedMessage, Subscription,
+};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use crate::oracle::{Next, Outcome, Queue, Rule, is_told};
+use crate::paused::{Paused, Sent};
+
+const BUDGET: u64 = 64 << 20;
+const FILTERS: [&str; 4] = ["a.*", "*.b", ">", "c"];
+const SUBJECTS: [&str; 5] = ["a.b", "a.b", "a.c", "c", "d"];
+const RULES: [Rule; 13] = [
+    Rule::Disconnect,
+    Rule::DropNewest,
+    Rule::DropOldest,
+    Rule::BySubject(Fallback::DropOldest),
+    Rule::BySubject(Fallback::DropNewest),
+    Rule::BySubject(Fallback::Disconnect),
+    Rule::ByTag(Fallback::DropOldest),
+    Rule::ByTag(Fallback::DropNewest),
+    Rule::ByTag(Fallback::Disconnect),
+    Rule::ByName(Fallback::DropOldest),
+    Rule::ByName(Fallback::DropNewest),
+    Rule::ByName(Fallback::Disconnect),
+    Rule::Whim,
+];
+
+#[derive(Debug, Clone)]
+enum Op {
+    Subscribe(&'static str, Rule, Limits),
+    Unsubscribe(Index),
+    Drop(Index),
+    Publish(Vec<Sent>),
+    Receive(Index, usize),
+    TakeBacklog(Index),
+    Pass(u64),
+    Sweep,
+    MakeRoom,
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let messages = proptest::option::of(prop_oneof![5 => 1..9_u64, 1 => Just(0)]);
+    let bytes = prop_oneof![2 => 80..500_u64, 1 => 0..80_u64, 1 => Just(10_000)];
+    let behind = proptest::option::weighted(0.3, (1..40_u64).prop_map(Duration::from_millis));
+    let ttl = proptest::option::of((0..20_u64).prop_map(Duration::from_millis));
+    (messages, proptest::option::of(bytes), behind, ttl)
+        .prop_map(|(messages, bytes, behind, ttl)| Limits { messages, bytes, behind, ttl })
+}
+
+/// Messages of a batch, some of one subject in a row.
+fn batch() -> impl Strategy<Value = Vec<Sent>> {
+    let tag = proptest::option::weighted(0.8, proptest::char::range('a', 'f'));
+    let name = proptest::option::weighted(0.8, proptest::char::range('a', 'd'));
+    let pad = prop_oneof![9 => 0..60_usize, 1 => Just(SHARE_FROM_BYTES)];
+    let one = (tag, name, pad);
+    let run = (select(&SUBJECTS[..]), proptest::collection::vec(one, 1..6)).prop_map(
+        |(subject, ones)| {
+            let sent = |(tag, name, pad)| Sent::new(subject, tag, name, pad);
+            ones.into_iter().map(sent).collect::<Vec<_>>()
+        },
+    );
+    proptest::collection::vec(run, 1..4).prop_map(|runs| runs.concat())
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => (select(&FILTERS[..]), select(&RULES[..]), limits())
+            .prop_map(|(filter, rule, limits)| Op::Subscribe(filter, rule, limits)),
+        1 => any::<Index>().prop_map(Op::Unsubscribe),
+        1 => any::<Index>().prop_map(Op::Drop),
+        9 => batch().prop_map(Op::Publish),
+        5 => (any::<Index>(), 1..6_usize).prop_map(|(at, count)| Op::Receive(at, count)),
+        1 => any::<Index>().prop_map(Op::TakeBacklog),
+        4 => (1..12_u64).prop_map(Op::Pass),
+        1 => Just(Op::Sweep),
+        1 => prop_oneof![2 => Just(Op::Sweep), 1 => Just(Op::MakeRoom)],
+    ]
+}
+
+/// What a reader knows from what it was given, and from nothing else.
+#[derive(Default)]
+struct Reader {
+    received: HashSet<u64>,
+    last: u64,
+    /// Missed messages it was told of, and replaced ones.
+    missed: u64,
+    replaced: u64,
+}
+
+impl Reader {
+    fn told(&mut self, missed: &Missed, keyed: bool) -> Result<(), TestCaseError> {
+        let (total, first, last) = (missed.total(), missed.first(), missed.last());
+        prop_assert!(total > 0 && total == missed.by_reason().map(|(_, count)| count).sum::<u64>());
+        prop_assert!(total <= last - first + 1, "{:?}", missed);
+        if !keyed {
+            prop_assert_eq!((first, last), (self.last + 1, self.last + total), "a hole");
+            self.last = last;
+        }
+        self.missed += total;
+        Ok(())
+    }
+
+    fn takes(&mut self, delivery: &Delivery, keyed: bool) -> Result<(), TestCaseError> {
+        if let Some(missed) = delivery.missed() {
+            self.told(missed, keyed)?;
+        }
+        prop_assert!(self.received.insert(delivery.seq()), "received twice");
+        prop_assert!(keyed || delivery.seq() == self.last + 1, "a hole");
+        prop_assert!(keyed || delivery.replaced() == 0);
+        self.last = delivery.seq();
+        self.replaced += delivery.replaced();
+        Ok(())
+    }
+}
+
+struct Pair {
+    filter: Filter,
+    keyed: bool,
+    limits: Limits,
+    real: Subscription,
+    model: Queue,
+    reader: Reader,
+}
+
+impl Pair {
+    fn compare(
+        &mut self,
+        real: &Result<Delivery, RecvError>,
+        next: &Next,
+    ) -> Result<(), TestCaseError> {
+        match (next, real) {
+            (Next::Item(item), Ok(delivery)) => {
+                prop_assert_eq!(item.message.subject.as_bytes(), delivery.subject());
+                prop_assert_eq!(item.message.headers.as_bytes(), delivery.headers());
+                prop_assert_eq!(item.message.payload.as_bytes(), &delivery.payload()[..]);
+                prop_assert_eq!(item.seq, delivery.seq());
+                prop_assert_eq!(item.replaced, delivery.replaced());
+                let told = is_told(&item.before, delivery.missed());
+                prop_assert!(told, "{:?}, not {:?}", item.before, delivery.missed());
+                self.reader.takes(delivery, self.keyed)?;
+            }
+            (Next::Missed(told), Err(RecvError::Missed(missed))) => {
+                prop_assert!(is_told(told, Some(missed)), "{told:?}, not {missed:?}");
+                self.reader.told(missed, self.keyed)?;
+            }
+            (Next::Ended(name), Err(RecvError::Ended(reason))) => {
+                prop_assert_eq!(*name, reason.name());
+            }
+            (Next::Empty, Err(RecvError::Empty)) => {}
+            (next, real) => prop_assert!(false, "{next:?}, not {real:?}"),
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), TestCaseError> {
+        let account = self.real.account();
+        prop_assert!(self.model.agrees_with(&account), "{:#?}\n{:#?}", self.model, account);
+        let within = |limit: Option<u64>, size| limit.is_none_or(|limit| size <= limit);
+        prop_assert!(within(self.limits.messages, account.queued()));
+        prop_assert!(within(self.limits.bytes, account.queued_bytes()));
+        let ended = self.real.end_reason();
+        prop_assert_eq!(ended.as_ref().map(EndReason::name), self.model.ended);
+        prop_assert_eq!(account.delivered(), self.reader.received.len() as u64);
+        prop_assert!(self.reader.replaced <= account.conflated());
+        prop_assert!(self.reader.missed <= account.losses().total() + account.expired());
+        Ok(())
+    }
+}
+
+struct World {
+    clock: Paused,
+    pairs: Vec<Pair>,
+    published: u64,
+}
+
+impl World {
+    fn at(&mut self, at: Index) -> Option<&mut Pair> {
+        let len = self.pairs.len();
+        (len > 0).then(|| &mut self.pairs[at.index(len)])
+    }
+
+    fn publish(&mut self, messages: Vec<Sent>) -> Result<(), TestCaseError> {
+        let report = self.clock.publish(&messages);
+        let first = self.published + 1;
+        self.published += messages.len() as u64;
+        let numbered: Vec<_> = (first..).zip(messages).collect();
+        let (mut all, mut matched) = (Outcome::default(), 0);
+        for run in numbered.chunk_by(|(_, one), (_, next)| one.subject == next.subject) {
+            // The report is that of the last run.
+            (all, matched) = (Outcome::default(), 0);
+            for pair in &mut self.pairs {
+                let open = pair.model.ended.is_none();
+                if open && pair.filter.matches(run[0].1.subject.as_bytes()) {
+                    let outcome = pair.model.offer(run, self.clock.ms);
+                    all.queued += outcome.queued;
+                    all.lost += outcome.lost;
+                    matched += run.len() as u64;
+                }
+            }
+        }
+        prop_assert_eq!((report.queued, report.lost), (all.queued, all.lost));
+        prop_assert_eq!(report.matched, matched);
+        Ok(())
+    }
+
+    fn apply(&mut self, op: Op) -> Result<(), TestCaseError> {
+        let (now, now_ms) = (self.clock.now(), self.clock.ms);
+        match op {
+            Op::Subscribe(filter, rule, limits) => {
+                let real = self.clock.subscribe(filter, rule.policy(), limits);
+                let (filter, model) = (Filter::new(filter).unwrap(), Queue::new(rule, limits));
+                let keyed = !matches!(rule, Rule::Disconnect | Rule::DropNewest | Rule::DropOldest);
+                let reader = Reader::default();
+                self.pairs.push(Pair { filter, keyed, limits, real, model, reader });
+            }
+            Op::Unsubscribe(at) => {
+                if let Some(pair) = self.at(at) {
+                    pair.real.unsubscribe();
+                    pair.model.ended.get_or_insert("unsubscribed");
+                }
+            }
+            Op::Drop(at) => {
+                if !self.pairs.is_empty() {
+                    self.pairs.remove(at.index(self.pairs.len()));
+                }
+            }
+            Op::Publish(messages) => self.publish(messages)?,
+            Op::Receive(at, count) => {
+                let Some(pair) = self.at(at) else { return Ok(()) };
+                for _ in 0..count {
+                    let (next, real) = (pair.model.receive(now_ms), pair.real.try_recv_at(now));
+                    pair.compare(&real, &next)?;
+                }
+            }
+            Op::TakeBacklog(at) => {
+                let Some(pair) = self.at(at) else { return Ok(()) };
+                for delivery in pair.real.take_backlog_at(now) {
+                    let next = pair.model.receive(now_ms);
+                    pair.compare(&Ok(delivery), &next)?;
+                }
+                pair.model.expire(now_ms);
+                prop_assert!(pair.model.items.is_empty());
+            }
+            Op::Pass(ms) => self.clock.ms += ms,
+            Op::Sweep => {
+                self.clock.sweep();
+                self.pairs.iter_mut().for_each(|pair| pair.model.sweep(now_ms));
+            }
+            Op::MakeRoom => {
+                self.clock.bus.make_room(BUDGET);
+                self.pairs.iter_mut().for_each(|pair| pair.model.evict());
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), TestCaseError> {
+        self.pairs.iter().try_for_each(Pair::check)?;
+        let open = self.pairs.iter().filter(|pair| pair.model.ended.is_none()).count();
+        prop_assert_eq!(self.clock.bus.subscription_count(), open);
+        prop_assert_eq!(self.clock.bus.consumer_count(), self.pairs.len());
+        // One copy of each message that is queued anywhere, and of none that is not.
+        let items = self.pairs.iter().flat_map(|pair| &pair.model.items);
+        let queued: HashSet<_> = items.map(|item| (item.number, item.message.size())).collect();
+        let overhead = size_of::<SharedMessage>() as u64;
+        let held: u64 = queued.iter().map(|(_, size)| size + overhead).sum();
+        prop_assert_eq!(self.clock.bus.budget().used(), held);
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+
+    // checklist: A7 A8 A13 E5
+    // spec: CON-1, CON-2, ORD-1
+    #[test]
+    fn every_policy_agrees_with_the_oracle(ops in proptest::collection::vec(op(), 1..80)) {
+        let mut world = World { clock: Paused::new(BUDGET), pairs: Vec::new(), published: 0 };
+        for op in ops {
+            world.apply(op)?;
+            world.check()?;
+        }
+        // Everything still queued is read to the end, and covers what has matched.
+        for pair in &mut world.pairs {
+            let (now, now_ms) = (world.clock.now(), world.clock.ms);
+            loop {
+                let (next, real) = (pair.model.receive(now_ms), pair.real.try_recv_at(now));
+                pair.compare(&real, &next)?;
+                if matches!(next, Next::Empty | Next::Ended(_)) {
+                    break;
+                }
+            }
+            let (account, reader) = (pair.real.account(), &pair.reader);
+            let untold = account.matched() - account.conflated()
+                - reader.received.len() as u64 - reader.missed;
+            // Only what an end stands for is not told in numbers.
+            prop_assert_eq!(untold, pair.model.told_by_the_end, "vanished");
+        }
+        world.check()?;
+        world.pairs.clear();
+        world.check()?;
+    }
+}
