@@ -1,7 +1,7 @@
 //! One client: who it is, what it sent and received, and its outbox.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
@@ -54,6 +54,10 @@ pub struct Session {
     outbox: Mutex<Outbox>,
     /// A copy of what the outbox has queued, to look at without its lock.
     queued_bytes: AtomicU64,
+    /// A copy of the messages lost, replaced or expired so far, likewise.
+    troubles: AtomicU64,
+    /// Whether lanes of the outbox wait for its socket, likewise.
+    lanes_wait: AtomicBool,
     mark: u64,
     /// Which of its subscriptions are slow.
     slow: SlowState,
@@ -84,6 +88,8 @@ impl Session {
             consumer: OnceLock::new(),
             outbox: Mutex::new(outbox),
             queued_bytes: AtomicU64::new(0),
+            troubles: AtomicU64::new(0),
+            lanes_wait: AtomicBool::new(false),
             mark,
             slow: SlowState::default(),
             end: EndState::default(),
@@ -151,8 +157,10 @@ impl Session {
     pub fn with_outbox<R>(&self, f: impl FnOnce(&mut Outbox) -> R) -> R {
         let mut outbox = self.lock();
         let result = f(&mut outbox);
-        // Relaxed: an estimate for push-back, which looks again when it matters.
+        // Relaxed: estimates for push-back and for those who look after slow clients.
         self.queued_bytes.store(outbox.depth().bytes, Ordering::Relaxed);
+        self.lanes_wait.store(outbox.has_waiting() && outbox.is_blocked(), Ordering::Relaxed);
+        self.troubles.store(outbox.troubles(), Ordering::Relaxed);
         let wakers = outbox.below_mark_wakers();
         drop(outbox);
         wakers.into_iter().for_each(Waker::wake);
@@ -204,6 +212,11 @@ impl Session {
     pub fn is_over_mark(&self, resume: bool) -> bool {
         let mark = if resume { self.mark / 2 } else { self.mark };
         self.queued_bytes.load(Ordering::Relaxed) > mark && self.end.get().is_none()
+    }
+
+    /// Whether messages wait because the client takes no more.
+    pub fn is_behind(&self) -> bool {
+        self.is_over_mark(false) || self.lanes_wait.load(Ordering::Relaxed)
     }
 
     /// Wakes `waker` once the queue is at half the mark or the session has ended.
@@ -279,8 +292,7 @@ impl Session {
 
     /// Messages lost, replaced or expired so far.
     pub(crate) fn troubles(&self) -> u64 {
-        let totals = self.lock().totals();
-        totals.losses.total() + totals.conflated + totals.expired
+        self.troubles.load(Ordering::Relaxed)
     }
 
     pub(crate) fn with_grants<R>(&self, f: impl FnOnce(&mut Grants) -> R) -> R {

@@ -8,7 +8,6 @@ use crate::message::Message;
 use crate::overflow::{Depth, Limits};
 
 /// A message that asks to be queued, and the queue it asks.
-#[derive(Debug)]
 pub struct Offer<'a> {
     /// What is queued already.
     pub depth: Depth,
@@ -19,6 +18,36 @@ pub struct Offer<'a> {
     pub limits: &'a Limits,
     /// The message.
     pub message: &'a Message<'a>,
+    /// The size of the queued message of a key.
+    pub(crate) size_of_key: &'a dyn Fn(&[u8]) -> Option<u64>,
+}
+
+impl Offer<'_> {
+    /// The size of the queued message that [`Admit::Replace`] with this key would replace.
+    pub fn queued_under(&self, key: &[u8]) -> Option<u64> {
+        (self.size_of_key)(key)
+    }
+
+    /// Whether the message fits the limits: at the end, or with a key in the place of the queued
+    /// message of that key.
+    pub fn fits(&self, key: Option<&[u8]>) -> bool {
+        let place = key.and_then(|key| self.queued_under(key));
+        let messages = self.depth.messages + u64::from(place.is_none());
+        let bytes = self.depth.bytes - place.unwrap_or(0) + self.message.size() as u64;
+        self.limits.messages.is_none_or(|limit| messages <= limit)
+            && self.limits.bytes.is_none_or(|limit| bytes <= limit)
+    }
+}
+
+impl fmt::Debug for Offer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offer")
+            .field("depth", &self.depth)
+            .field("oldest", &self.oldest)
+            .field("limits", &self.limits)
+            .field("message", &self.message)
+            .finish()
+    }
 }
 
 /// The answer to an [`Offer`].

@@ -261,13 +261,18 @@ impl<T: Held> Backlog<T> {
     }
 
     /// What the policy says of a message, and where it belongs.
-    fn judge(&mut self, message: &Message<'_>, size: u64, now_ms: u32) -> (Verdict, PlaceKey) {
+    fn judge(&self, message: &Message<'_>, size: u64, now_ms: u32) -> (Verdict, PlaceKey) {
         let key = match &self.overflow.policy {
             Policy::Conflate(conflation) => PlaceKey::of(&conflation.key, message),
             Policy::Custom(custom) => {
                 let (depth, oldest) = (self.depth(), self.oldest(now_ms));
                 let limits = &self.overflow.limits;
-                match custom.admit(&Offer { depth, oldest, limits, message }) {
+                let size_of_key = |key: &[u8]| {
+                    let at = self.place_of(&PlaceKey::Own(key.into()), message)?;
+                    Some(self.entries[at].held.size() as u64)
+                };
+                let size_of_key = &size_of_key;
+                match custom.admit(&Offer { depth, oldest, limits, message, size_of_key }) {
                     Admit::Accept => PlaceKey::None,
                     Admit::Replace(key) => PlaceKey::Own(key),
                     Admit::Refuse => return (Verdict::Refuse, PlaceKey::None),

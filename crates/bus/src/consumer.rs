@@ -45,6 +45,10 @@ pub trait Consumer: Send + Sync {
     /// change it at any time.
     fn is_over_mark(&self, resume: bool) -> bool;
 
+    /// Whether messages wait in it because its client takes no more: whoever may choose gives a
+    /// message to another one.
+    fn is_behind(&self) -> bool;
+
     /// Whether the subscription says something about the pace at which its publishers may go on. One
     /// that drops or replaces messages at its limits does not: it takes any pace.
     fn sets_pace(&self, key: SubscriptionKey) -> bool;

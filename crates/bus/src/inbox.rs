@@ -237,6 +237,10 @@ impl Consumer for Inbox {
         self.monitor.notify();
     }
 
+    fn is_behind(&self) -> bool {
+        self.is_over_mark(false)
+    }
+
     fn sets_pace(&self, _key: SubscriptionKey) -> bool {
         !self.overflow.may_lose()
     }

@@ -183,12 +183,13 @@ impl Overflow {
         self.policy.at_a_limit() != Fallback::Disconnect
     }
 
-    /// With a bound, for a policy that without one would queue until the memory budget is used up:
-    /// 65,536 messages and 16 MiB where neither is limited.
+    /// With a bound, for what without one would queue until the memory budget is used up: 65,536
+    /// messages and 16 MiB for a queue that is changeable and has neither limit.
     #[must_use]
     pub fn bounded(mut self) -> Self {
+        let changeable = self.is_changeable();
         let Limits { messages, bytes, .. } = &mut self.limits;
-        if self.policy != Policy::Disconnect && messages.is_none() && bytes.is_none() {
+        if changeable && messages.is_none() && bytes.is_none() {
             (*messages, *bytes) = (Some(65_536), Some(16 << 20));
         }
         self

@@ -277,7 +277,7 @@ impl<'m> Batch<'_, 'm> {
         taken
     }
 
-    /// Gives a message to one member of a group: the first that is not over its mark, from a
+    /// Gives a message to one member of a group: the first that is not behind, from a
     /// random one on; if all are, to the random one. A member that has just ended is passed over.
     fn hand_to_one(&mut self, group: &Group, message: &Message<'_>) -> Taken {
         let count = group.members.len();
@@ -285,7 +285,7 @@ impl<'m> Batch<'_, 'm> {
         for with_room in [true, false] {
             for member in (0..count).map(|n| &group.members[(start + n) % count]) {
                 let own = Some(member.id) == self.origin.consumer;
-                if own && !self.origin.echo || with_room && member.consumer.is_over_mark(false) {
+                if own && !self.origin.echo || with_room && member.consumer.is_behind() {
                     continue;
                 }
                 let run = std::slice::from_ref(message);

@@ -14,6 +14,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use floodway::{Filter, Limits, Overflow, Policy};
 use tracing::Level;
 
 pub use self::draft::Overrides;
@@ -24,6 +25,7 @@ mod draft;
 mod duration;
 mod keys;
 mod memory;
+mod overflow_rule;
 mod problem;
 mod rules;
 mod size;
@@ -138,30 +140,39 @@ pub struct LivenessConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OverflowConfig {
-    /// What happens at a limit.
-    pub policy: OverflowPolicy,
+    /// What happens at a limit of a subscription that no rule is for. Default disconnect.
+    pub policy: Policy,
     /// How long a consumer that was ended may still read what was queued for it.
     pub linger: Duration,
-    /// Limits of everything queued for one connection.
-    pub connection: LimitSet,
+    /// Bytes of the socket's send buffer where a subscription may drop, replace or expire; `None`
+    /// is the system's choice. Default 128 KiB.
+    pub send_buffer: Option<u64>,
+    /// What some subscriptions get instead; the first that fits counts, none can never apply.
+    pub rules: Vec<OverflowRule>,
+    /// Limits of everything queued for one connection; at one of them it ends.
+    pub connection: ConnectionLimits,
     /// Bytes beyond its limit that a connection may earn by keeping up. Default 112 MiB.
     pub burst: u64,
-    /// Limits of what is queued for one subscription.
-    pub subscription: LimitSet,
+    /// Limits of what is queued for one subscription that no rule is for.
+    pub subscription: Limits,
 }
 
-/// What happens to a consumer at its limit. More will come, so this is not exhaustive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OverflowPolicy {
-    /// The consumer ends and is told why; what is queued stays readable.
-    Disconnect,
-}
-
-/// When a consumer is over its limit; `None` means that this one does not apply.
+/// One entry of `overflow.rules`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct LimitSet {
+pub struct OverflowRule {
+    /// It is for subscriptions to this, or to a part of it.
+    pub subject: Filter,
+    /// Only for those of this user; `None` means everybody's.
+    pub user: Option<String>,
+    /// What they get. A limit that the rule does not set is that of `overflow.subscription`.
+    pub overflow: Overflow,
+}
+
+/// When a connection is over its limit; `None` means that this one does not apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectionLimits {
     /// Messages that may be queued.
     pub messages: Option<u64>,
     /// Bytes that may be queued.
@@ -268,15 +279,17 @@ impl Default for Config {
             },
             liveness: LivenessConfig { ping_interval: Duration::from_secs(120), ping_max: 2 },
             overflow: OverflowConfig {
-                policy: OverflowPolicy::Disconnect,
+                policy: Policy::Disconnect,
                 linger: Duration::from_secs(2),
-                connection: LimitSet {
+                send_buffer: Some(128 * 1024),
+                rules: Vec::new(),
+                connection: ConnectionLimits {
                     messages: None,
                     bytes: Some(16 * 1024 * 1024),
                     behind: Some(Duration::from_secs(10)),
                 },
                 burst: 112 * 1024 * 1024,
-                subscription: LimitSet { messages: None, bytes: None, behind: None },
+                subscription: Limits::NONE,
             },
             pushback: PushbackConfig { mode: PushbackMode::Most, mark: 1024 * 1024 },
             memory_budget: memory::share(50),

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use floodway::{Limits, Overflow, PushbackMode};
-use floodway_broker::{Access, Broker, BrokerConfig, Rules, User};
+use floodway_broker::{Access, Broker, BrokerConfig, Rule, Rules, User};
 use floodway_wire::nats::ParseLimits;
 use mio::net::TcpListener;
 use mio::{Poll, Waker};
@@ -227,20 +227,18 @@ fn start_http(
 }
 
 fn broker_config(config: &Config) -> BrokerConfig {
-    let overflow = |limits: &config::LimitSet| {
-        Overflow::disconnect(Limits {
-            messages: limits.messages,
-            bytes: limits.bytes,
-            behind: limits.behind,
-            ttl: None,
-        })
-    };
+    let overflow = &config.overflow;
     BrokerConfig {
         memory_budget: config.memory_budget,
-        connection: overflow(&config.overflow.connection),
-        burst: config.overflow.burst,
-        subscription: overflow(&config.overflow.subscription),
-        rules: Rules::default(),
+        connection: Overflow::disconnect(Limits {
+            messages: overflow.connection.messages,
+            bytes: overflow.connection.bytes,
+            behind: overflow.connection.behind,
+            ttl: None,
+        }),
+        burst: overflow.burst,
+        subscription: Overflow::new(overflow.policy.clone(), overflow.subscription),
+        rules: rules(config),
         mark: config.pushback.mark,
         pushback: match config.pushback.mode {
             config::PushbackMode::Most => PushbackMode::Most,
@@ -250,6 +248,15 @@ fn broker_config(config: &Config) -> BrokerConfig {
         max_subscriptions: config.limits.subscriptions,
         access: access(config),
     }
+}
+
+fn rules(config: &Config) -> Rules {
+    let rule = |rule: &config::OverflowRule| Rule {
+        subject: rule.subject.clone(),
+        user: rule.user.clone(),
+        overflow: Arc::new(rule.overflow.clone().bounded()),
+    };
+    Rules::new(config.overflow.rules.iter().map(rule).collect())
 }
 
 fn access(config: &Config) -> Access {
@@ -280,6 +287,7 @@ fn settings(config: &Config, server_id: &str, addr: SocketAddr) -> Settings {
         ping_interval: config.liveness.ping_interval,
         ping_max: config.liveness.ping_max,
         linger: config.overflow.linger,
+        send_buffer: config.overflow.send_buffer.and_then(|bytes| usize::try_from(bytes).ok()),
     }
 }
 
@@ -297,4 +305,46 @@ fn new_server_id(addr: SocketAddr) -> String {
     }
     id.truncate(56);
     id
+}
+
+#[cfg(test)]
+mod tests {
+    use floodway::{Filter, Policy};
+
+    use super::*;
+    use crate::config::Overrides;
+
+    fn parse(text: &str) -> Config {
+        Config::parse("", text, &Overrides::default()).unwrap()
+    }
+
+    #[test]
+    fn the_broker_gets_the_rules_and_each_of_them_a_bound() {
+        let text = "[overflow]\npolicy = 'conflate'\nsubscription.ttl = '3s'\n\
+                    connection.behind = '7s'\nrules = [\n\
+                    { subject = 'a.>', user = 'ann', policy = 'drop-oldest' },\n\
+                    { subject = 'a.>', policy = 'drop-newest', messages = 5, ttl = 0 }]";
+        let broker = broker_config(&parse(text));
+        let find = |subject, user| {
+            broker.rules.find(&Filter::new(subject).unwrap(), user).map(|found| (**found).clone())
+        };
+        let ttl = Some(Duration::from_secs(3));
+        let bounded = Limits { messages: Some(65_536), bytes: Some(16 << 20), behind: None, ttl };
+        assert_eq!(find("a.b", Some("ann")), Some(Overflow::new(Policy::DropOldest, bounded)));
+        let five = Limits { messages: Some(5), ..Limits::NONE };
+        assert_eq!(find("a.*", Some("bob")), Some(Overflow::new(Policy::DropNewest, five)));
+        assert_eq!(find("b", None), None);
+        assert_eq!(broker.subscription.policy, Policy::from_name("conflate").unwrap());
+        assert_eq!(broker.subscription.limits, Limits { ttl, ..Limits::NONE });
+        let Limits { behind, ttl, .. } = broker.connection.limits;
+        assert_eq!((behind, ttl), (Some(Duration::from_secs(7)), None));
+        assert_eq!(broker.connection.policy, Policy::Disconnect);
+    }
+
+    #[test]
+    fn the_size_of_the_send_buffer_is_passed_on() {
+        let passed = |text| settings(&parse(text), "id", "127.0.0.1:1".parse().unwrap());
+        assert_eq!(passed("").send_buffer, Some(128 * 1024));
+        assert_eq!(passed("overflow.send_buffer = 0").send_buffer, None);
+    }
 }

@@ -181,6 +181,10 @@ impl Consumer for Client {
         self.flush(now);
     }
 
+    fn is_behind(&self) -> bool {
+        self.session.is_behind()
+    }
+
     fn sets_pace(&self, key: SubscriptionKey) -> bool {
         self.session.sets_pace(key)
     }

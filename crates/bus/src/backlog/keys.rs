@@ -105,4 +105,11 @@ impl Keys {
     pub(super) fn capacity(&self) -> usize {
         self.rows.capacity()
     }
+
+    /// Whether there is a row for each of so many entries, and a place for each row with a key.
+    #[cfg(test)]
+    pub(super) fn agrees_with(&self, entries: usize) -> bool {
+        let keyed = self.rows.iter().filter(|(_, key)| *key != PlaceKey::None).count();
+        (self.rows.len(), self.places.len()) == (entries, keyed)
+    }
 }

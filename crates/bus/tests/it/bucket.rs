@@ -86,6 +86,10 @@ impl Consumer for Queue {
 
     fn wake(&self, _now: Instant) {}
 
+    fn is_behind(&self) -> bool {
+        self.is_over_mark(false)
+    }
+
     fn sets_pace(&self, _key: SubscriptionKey) -> bool {
         true
     }

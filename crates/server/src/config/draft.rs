@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Config;
 use super::keys::{KEYS, Key};
+use super::overflow_rule::{self, WrittenRule};
 use super::problem::{ConfigError, Source, nearest};
 use super::value::{Refusal, Value};
 
@@ -29,6 +30,18 @@ const FOREIGN: [(&str, &str); 17] = [
     ("port", "listen"),
     ("trace", "log.level"),
     ("write_deadline", "overflow.connection.behind"),
+];
+
+/// Keys that look as if they should be there, and why they are not.
+const EXPLAINED: [(&str, &str); 4] = [
+    ("overflow.connection.policy", "at its limits a connection always ends"),
+    (
+        "overflow.connection.ttl",
+        "a time to live is for subscriptions: write `ttl` below [overflow.subscription] or in \
+         one of `overflow.rules`",
+    ),
+    ("overflow.fallback", "it is for one of `overflow.rules`; without a rule it is `drop-oldest`"),
+    ("overflow.key", "it is for one of `overflow.rules`; without a rule it is `subject`"),
 ];
 
 /// Values given on the command line; each wins over the file.
@@ -60,6 +73,8 @@ enum Origin {
 
 pub(super) struct Draft<'s> {
     pub(super) config: Config,
+    /// `overflow.rules` as read; the checked ones are in the configuration.
+    pub(super) rules: Vec<WrittenRule>,
     source: Source<'s>,
     origins: BTreeMap<&'static str, Origin>,
     /// Place in the file and text, so that they can be told from top to bottom.
@@ -71,6 +86,7 @@ impl<'s> Draft<'s> {
     pub(super) fn new(name: &'s str, text: &'s str) -> Draft<'s> {
         Draft {
             config: Config::default(),
+            rules: Vec::new(),
             source: Source { name, text },
             origins: BTreeMap::new(),
             problems: Vec::new(),
@@ -136,7 +152,9 @@ impl<'s> Draft<'s> {
     fn read_table(&mut self, table: &DeTable<'_>, section: &str) {
         for (name, value) in table {
             let path = join(section, name.get_ref());
-            if let Some(key) = KEYS.iter().find(|key| key.path == path) {
+            if path == overflow_rule::PATH {
+                overflow_rule::read(self, value.get_ref(), value.span());
+            } else if let Some(key) = KEYS.iter().find(|key| key.path == path) {
                 self.read_value(key, value.get_ref(), value.span());
             } else if !keys_below(&path).is_empty() {
                 match value.get_ref() {
@@ -189,12 +207,18 @@ impl<'s> Draft<'s> {
         }
     }
 
-    fn wrong_at(&mut self, span: &Range<usize>, message: &str) {
+    /// The line that a place in the file is on.
+    pub(super) fn line(&self, at: usize) -> usize {
+        self.source.line(at)
+    }
+
+    /// Notes a mistake at a place in the file.
+    pub(super) fn wrong_at(&mut self, span: &Range<usize>, message: &str) {
         self.problems.push((span.start, self.source.point_at(span, message)));
     }
 }
 
-fn join(section: &str, name: &str) -> String {
+pub(super) fn join(section: &str, name: &str) -> String {
     if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") }
 }
 
@@ -215,6 +239,10 @@ fn keys_below(section: &str) -> Vec<&'static str> {
 /// What was probably meant by a key that does not exist.
 fn hint(section: &str, name: &str) -> String {
     let siblings = keys_below(section);
+    let path = join(section, name);
+    if let Some((_, why)) = EXPLAINED.iter().find(|(explained, _)| *explained == path) {
+        return (*why).to_owned();
+    }
     if let Some(sibling) = nearest(name, siblings.iter().copied()) {
         return format!("did you mean `{}`?", join(section, sibling));
     }

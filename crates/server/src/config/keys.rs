@@ -5,10 +5,11 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use floodway::Policy;
 use tracing::Level;
 
 use super::value::{HIDDEN, Refusal, Value, quoted, quoted_path};
-use super::{Config, OverflowPolicy, PushbackMode, duration, memory, size};
+use super::{Config, PushbackMode, duration, memory, overflow_rule, size};
 
 /// One key.
 pub(super) struct Key {
@@ -34,6 +35,8 @@ const BUDGET_MIN: u64 = 16 * MIB;
 const PAYLOAD_MAX: u64 = 1024 * MIB;
 /// Room for a SUB with a subject of ordinary length.
 const CONTROL_LINE_MIN: u64 = 128;
+/// About the least that systems grant; a smaller number would say what is not so.
+const SEND_BUFFER_MIN: u64 = 4 * 1024;
 
 const LEVELS: [(&str, Level); 5] = [
     ("error", Level::ERROR),
@@ -48,8 +51,7 @@ const MODES: [(&str, PushbackMode); 3] =
 
 /// Policies that are designed but not there yet: whoever asks for one is told so, rather than
 /// that the word is unknown.
-const LATER_POLICIES: [&str; 7] =
-    ["drop-newest", "drop-oldest", "conflate", "merge", "block", "throttle", "spill"];
+const LATER_POLICIES: [&str; 4] = ["merge", "block", "throttle", "spill"];
 
 /// The table.
 pub(super) const KEYS: &[Key] = &[
@@ -197,9 +199,7 @@ pub(super) const KEYS: &[Key] = &[
             config.overflow.policy = policy(value)?;
             Ok(())
         },
-        show: |config| match config.overflow.policy {
-            OverflowPolicy::Disconnect => quoted("disconnect"),
-        },
+        show: |config| quoted(config.overflow.policy.name()),
     },
     Key {
         path: "overflow.linger",
@@ -208,6 +208,20 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
         show: |config| show_duration(config.overflow.linger),
+    },
+    Key {
+        path: "overflow.send_buffer",
+        set: |config, value| {
+            config.overflow.send_buffer = send_buffer(value)?;
+            Ok(())
+        },
+        show: |config| show_size(config.overflow.send_buffer.unwrap_or(0)),
+    },
+    Key {
+        path: overflow_rule::PATH,
+        // They are read by `overflow_rule`, from a file: that needs their places later on.
+        set: |_, value| Err(format!("{value} does not fit; write rules in a file").into()),
+        show: |config| overflow_rule::show(&config.overflow.rules),
     },
     Key {
         path: "overflow.connection.messages",
@@ -264,6 +278,14 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
         show: |config| show_duration(config.overflow.subscription.behind.unwrap_or_default()),
+    },
+    Key {
+        path: "overflow.subscription.ttl",
+        set: |config, value| {
+            config.overflow.subscription.ttl = value.limit(Value::duration)?;
+            Ok(())
+        },
+        show: |config| show_duration(config.overflow.subscription.ttl.unwrap_or_default()),
     },
     Key {
         path: "pushback.mode",
@@ -334,14 +356,29 @@ fn fits(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-fn policy(value: Value<'_>) -> Result<OverflowPolicy, String> {
+/// A policy by its name, with its defaults.
+pub(super) fn policy(value: Value<'_>) -> Result<Policy, String> {
     let typed = value.text()?;
     if LATER_POLICIES.contains(&typed) {
+        let names = Policy::NAMES.join("`, `");
         return Err(format!(
-            "the policy `{typed}` is planned but not in this version; only `disconnect` is"
+            "the policy `{typed}` is planned but not in this version; there are `{names}`"
         ));
     }
-    value.choice(&[("disconnect", OverflowPolicy::Disconnect)])
+    let name = value.choice(&Policy::NAMES.map(|name| (name, name)))?;
+    Policy::from_name(name).ok_or_else(|| format!("`{name}` is no policy"))
+}
+
+/// A size where zero means that the system chooses.
+fn send_buffer(value: Value<'_>) -> Result<Option<u64>, String> {
+    match value.bytes(&(0..=64 * MIB))? {
+        0 => Ok(None),
+        1..SEND_BUFFER_MIN => Err(format!(
+            "{value} is too small; at least {}, or 0 for the system's choice",
+            size::exact(SEND_BUFFER_MIN)
+        )),
+        bytes => Ok(Some(bytes)),
+    }
 }
 
 fn budget(value: Value<'_>) -> Result<u64, String> {
@@ -362,12 +399,12 @@ fn word<T: PartialEq>(choices: &[(&str, T)], value: T) -> String {
     quoted(word.unwrap_or_default())
 }
 
-fn show_duration(duration: Duration) -> String {
+pub(super) fn show_duration(duration: Duration) -> String {
     quoted(duration::exact(duration))
 }
 
 /// A plain number stays one; with a unit it is a string.
-fn show_size(bytes: u64) -> String {
+pub(super) fn show_size(bytes: u64) -> String {
     let text = size::exact(bytes);
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text } else { quoted(text) }
 }

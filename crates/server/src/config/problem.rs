@@ -38,11 +38,17 @@ pub(super) struct Source<'s> {
 }
 
 impl Source<'_> {
+    /// The line that a place is on, from 1.
+    pub(super) fn line(&self, at: usize) -> usize {
+        let start = self.text.floor_char_boundary(at.min(self.text.len()));
+        self.text[..start].matches('\n').count() + 1
+    }
+
     /// `name:line:column: message`.
     pub(super) fn name_place(&self, span: &Range<usize>, message: &str) -> String {
         let start = self.text.floor_char_boundary(span.start.min(self.text.len()));
         let before = &self.text[..start];
-        let line = before.matches('\n').count() + 1;
+        let line = self.line(start);
         let column = before.rsplit('\n').next().unwrap_or(before).chars().count() + 1;
         format!("{}:{line}:{column}: {message}", self.name)
     }
@@ -54,7 +60,7 @@ impl Source<'_> {
         let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
         let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
         let line = text[line_start..line_end].trim_end_matches('\r');
-        let number = (text[..line_start].matches('\n').count() + 1).to_string();
+        let number = self.line(start).to_string();
 
         // Tabs stay tabs, so the caret is below its text whatever their width.
         let before = text[line_start..start].chars();
@@ -74,11 +80,12 @@ pub(super) fn nearest<'c>(
     typed: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
-    let typed = typed.to_ascii_lowercase().replace('-', "_");
+    let plain = |word: &str| word.to_ascii_lowercase().replace('-', "_");
+    let typed = plain(typed);
     let allowed = (typed.chars().count() / 3).max(1);
     candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&typed, candidate), candidate))
+        .map(|candidate| (strsim::damerau_levenshtein(&typed, &plain(candidate)), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

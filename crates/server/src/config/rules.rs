@@ -1,7 +1,9 @@
 //! What must hold between keys.
 
+use floodway::Overflow;
+
 use super::draft::Draft;
-use super::{duration, size};
+use super::{duration, overflow_rule, size};
 
 /// Checks the rules, and lowers the default mark and burst where the limit was lowered.
 pub(super) fn check(draft: &mut Draft<'_>) {
@@ -10,6 +12,7 @@ pub(super) fn check(draft: &mut Draft<'_>) {
     mark(draft);
     burst(draft);
     addresses(draft);
+    overflow_rule::check(draft);
 }
 
 fn lame_duck(draft: &mut Draft<'_>) {
@@ -42,6 +45,32 @@ fn payload(draft: &mut Draft<'_>) {
             draft.wrong_together(&[path, "limits.payload"], &message);
         }
     }
+    let overflow = &draft.config.overflow;
+    if let Some(granted) =
+        granted_bytes(&Overflow::new(overflow.policy.clone(), overflow.subscription))
+        && granted < payload
+    {
+        let message = granted_too_little(payload, granted, "overflow.subscription.bytes");
+        draft.wrong_together(&["overflow.policy", "limits.payload"], &message);
+    }
+}
+
+/// The bytes that a policy without limits of messages and bytes is granted.
+pub(super) fn granted_bytes(overflow: &Overflow) -> Option<u64> {
+    match overflow.limits.bytes {
+        Some(_) => None,
+        None => overflow.clone().bounded().limits.bytes,
+    }
+}
+
+/// Says that a message would not fit into what a policy is granted.
+pub(super) fn granted_too_little(payload: u64, granted: u64, set: &str) -> String {
+    format!(
+        "`limits.payload` ({}) must not be more than the {} that a policy without limits gets; \
+         set `{set}`",
+        size::exact(payload),
+        size::exact(granted),
+    )
 }
 
 /// Above half of its limit a consumer would be ended before its publishers slow down enough.

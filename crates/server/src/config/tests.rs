@@ -1,10 +1,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use floodway::{Limits, Policy};
 use toml::de::{DeTable, DeValue};
 
 use super::keys::KEYS;
-use super::{Config, Overrides, PushbackMode};
+use super::{Config, ConnectionLimits, Overrides, PushbackMode};
 
 const DEFAULT_FILE: &str = include_str!("../../../../config/default.toml");
 
@@ -38,7 +39,8 @@ fn the_default_file_has_every_key_with_a_comment_above_it() {
     for (above, line) in lines.iter().zip(&lines[1..]) {
         section = if line.starts_with('[') { line } else { section };
         // That section says above its header that it is like the one before.
-        if line.contains(" = ") && !line.starts_with('#') && section != "[overflow.subscription]" {
+        let same = section == "[overflow.subscription]" && !line.starts_with("ttl");
+        if line.contains(" = ") && !line.starts_with('#') && !same {
             assert!(above.starts_with('#'), "no comment above `{line}`");
         }
     }
@@ -83,8 +85,15 @@ ping_interval = \"1m 30s\"
 ping_max = 3
 
 [overflow]
-policy = \"disconnect\"
+policy = \"drop-newest\"
 linger = \"0s\"
+send_buffer = \"4KiB\"
+rules = [
+    { subject = \"a.>\", user = \"ann\", policy = \"conflate\", key = \"json:/a\", \
+fallback = \"drop-newest\", messages = 0, bytes = \"3MiB\", behind = \"1s\", ttl = \"0s\" },
+    { subject = \"a.*\", policy = \"disconnect\", messages = 7, bytes = 0, behind = \"0s\", \
+ttl = \"250ms\" },
+]
 
 [overflow.connection]
 messages = 1000
@@ -96,6 +105,7 @@ behind = \"250ms\"
 messages = 5
 bytes = \"4MiB\"
 behind = \"1s\"
+ttl = \"2s\"
 
 [pushback]
 mode = \"any\"
@@ -119,6 +129,7 @@ fn what_is_printed_is_what_was_read() {
     // The two fields of each kind that a copied row would mix up.
     assert_eq!(config.overflow.connection.messages, Some(1000));
     assert_eq!(config.overflow.subscription.behind, Some(Duration::from_secs(1)));
+    assert_eq!(config.overflow.subscription.ttl, Some(Duration::from_secs(2)));
     assert_eq!(config.pushback.mode, PushbackMode::Any);
 }
 
@@ -145,10 +156,13 @@ fn zero_and_none_are_no_limit() {
     for none in ["0", "'none'"] {
         let text = format!(
             "limits.subscriptions = {none}\n[overflow.connection]\n\
-             messages = {none}\nbytes = {none}\nbehind = {none}"
+             messages = {none}\nbytes = {none}\nbehind = {none}\n[overflow.subscription]\n\
+             messages = {none}\nbytes = {none}\nbehind = {none}\nttl = {none}"
         );
         let config = parse(&text).unwrap();
-        assert_eq!(config.overflow.connection, config.overflow.subscription);
+        let ConnectionLimits { messages, bytes, behind } = config.overflow.connection;
+        assert_eq!((messages, bytes, behind), (None, None, None));
+        assert_eq!(config.overflow.subscription, Limits::NONE);
         assert_eq!(config.limits.subscriptions, None);
     }
     assert_eq!(parse("http = 'off'").unwrap().http, None);
@@ -171,6 +185,24 @@ fn the_default_burst_follows_a_lowered_limit() {
     assert_eq!(parse(text).unwrap().overflow.burst, 14 << 20);
     assert_eq!(parse(&format!("{text}\noverflow.connection.burst = 0")).unwrap().overflow.burst, 0);
     assert_eq!(parse("overflow.connection.bytes = '1GiB'").unwrap().overflow.burst, 112 << 20);
+}
+
+#[test]
+fn a_send_buffer_is_a_size_or_the_systems_choice() {
+    assert_eq!(Config::default().overflow.send_buffer, Some(128 << 10));
+    let read = |value| parse(&format!("overflow.send_buffer = {value}")).unwrap().overflow;
+    assert_eq!(read("0").send_buffer, None);
+    assert_eq!(read("4096").send_buffer, Some(4096));
+    assert_eq!(read("'64MiB'").send_buffer, Some(64 << 20));
+}
+
+#[test]
+fn a_subscription_gets_any_of_the_policies() {
+    for name in Policy::NAMES {
+        let config = parse(&format!("overflow.policy = '{name}'")).unwrap();
+        assert_eq!(config.overflow.policy, Policy::from_name(name).unwrap());
+        assert_eq!(parse(&config.to_toml()), Ok(config));
+    }
 }
 
 #[test]
@@ -221,6 +253,19 @@ fn mistakes_have_a_place_and_a_remedy() {
         ("liveness.ping_max = 0", "1:21", "from 1 to 1000"),
         ("overflow.policy = 'spill'", "1:19", "planned but not in this version"),
         ("overflow.policy = 'disconect'", "1:19", "did you mean `disconnect`?"),
+        ("overflow.policy = 'drop_newst'", "1:19", "did you mean `drop-newest`?"),
+        ("overflow.key = 'subject'", "1:10", "it is for one of `overflow.rules`"),
+        ("overflow.connection.ttl = '1s'", "1:21", "a time to live is for subscriptions"),
+        ("overflow.connection.policy = 'conflate'", "1:21", "a connection always ends"),
+        ("overflow.subscription.tll = '1s'", "1:23", "did you mean `overflow.subscription.ttl`?"),
+        ("overflow.send_buffer = 4095", "1:24", "at least 4KiB, or 0 for the system's choice"),
+        ("overflow.send_buffer = '65MiB'", "1:24", "at most 64MiB"),
+        (
+            "overflow.policy = 'conflate'\nlimits.payload = '16385KiB'\n\
+             overflow.connection.bytes = 0",
+            "1:19",
+            "`limits.payload` (16385KiB) must not be more than the 16MiB that",
+        ),
         ("overflow.linger = 2", "1:19", "write \"2s\" or \"2ms\""),
         ("pushback.mode = 'all'", "1:17", "`all` is none of `most`, `any`, `none`"),
         ("pushback.mark = '9MiB'", "1:17", "at most 8MiB"),
