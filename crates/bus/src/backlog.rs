@@ -18,6 +18,7 @@ use crate::account::{Account, LossReason};
 use crate::admission::{Admit, Offer};
 use crate::budget::Budget;
 use crate::end::EndReason;
+use crate::key::Key;
 use crate::message::Message;
 use crate::missed::Missed;
 use crate::overflow::{Depth, Overflow, Policy, Verdict};
@@ -183,32 +184,31 @@ impl<T: Held> Backlog<T> {
     ) -> Offered {
         self.expire(account, now_ms);
         let mut offered = Offered::default();
-        let overflow = self.overflow.clone();
-        let mut run = run;
-        match (&overflow.policy, overflow.limits.messages) {
+        let overflow = &self.overflow;
+        let could_take = |message: &Message<'_>| overflow.could_take(message.size() as u64);
+        let passed = match (&overflow.policy, overflow.limits.messages) {
             // Of more messages than there is room for, the first would only push each other out, if
             // all that follow are taken.
             (Policy::DropOldest, Some(most)) if run.len() as u64 > most => {
-                let (passed, kept) = run.split_at(run.len() - most as usize);
-                if kept.iter().all(|message| overflow.could_take(message.size() as u64)) {
-                    self.lose_incoming(passed.len() as u64, LossReason::DroppedOldest, account);
-                    offered.lost += passed.len() as u64;
-                    run = kept;
-                }
+                let passed = run.len() - most as usize;
+                if run[passed..].iter().all(could_take) { passed } else { 0 }
             }
             // One subject is one key: the last of the run stands for all of it, if it could be
             // queued at all.
             (Policy::Conflate(conflation), _)
-                if conflation.key == crate::key::Key::Subject
-                    && run.last().is_some_and(|last| overflow.could_take(last.size() as u64)) =>
+                if conflation.key == Key::Subject && run.last().is_some_and(could_take) =>
             {
                 let Some((last, passed)) = run.split_last() else { return offered };
                 self.offer_one(last, passed.len() as u64, account, budget, now_ms, &mut offered);
                 return offered;
             }
-            _ => {}
+            _ => 0,
+        };
+        if passed > 0 {
+            self.lose_incoming(passed as u64, LossReason::DroppedOldest, account);
+            offered.lost += passed as u64;
         }
-        for message in run {
+        for message in &run[passed..] {
             self.offer_one(message, 0, account, budget, now_ms, &mut offered);
             if offered.end.is_some() {
                 break;

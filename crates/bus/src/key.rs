@@ -191,9 +191,9 @@ impl<'de> Visitor<'de> for Seek<'_> {
         let (Some((wanted, rest)), mut found) = (self.0.split_first(), None) else {
             return Ok(None);
         };
-        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+        while let Some(is_wanted) = map.next_key_seed(IsName(wanted))? {
             // Of several entries of one name the last one counts, as in most readers of JSON.
-            if *name == **wanted {
+            if is_wanted {
                 found = map.next_value_seed(Seek(rest))?;
             } else {
                 map.next_value::<IgnoredAny>()?;
@@ -247,50 +247,28 @@ impl<'de> Visitor<'de> for Seek<'_> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Whether a name in a JSON object is this one; builds no copy of it.
+struct IsName<'t>(&'t str);
 
-    fn find(pointer: &str, payload: &str) -> Option<String> {
-        let key: Key = format!("json:{pointer}").parse().unwrap();
-        let message = Message::new(b"s", payload.as_bytes());
-        key.of(&message).map(|key| String::from_utf8(key.into_owned()).unwrap())
-    }
+impl<'de> DeserializeSeed<'de> for IsName<'_> {
+    type Value = bool;
 
-    #[test]
-    fn finds_the_value_at_a_place() {
-        let document = r#"{"a": {"b": [1, {"c": "x\n\"y"}, 2.50, null]}, "/~": true, "a b": "z"}"#;
-        let found = |pointer| find(pointer, document);
-        assert_eq!(found("/a/b/0").as_deref(), Some("1"));
-        assert_eq!(found("/a/b/1/c").as_deref(), Some("x\n\"y"));
-        assert_eq!(found("/a/b/2").as_deref(), Some("2.50"));
-        assert_eq!(found("/a/b/3").as_deref(), Some("null"));
-        assert_eq!(found("/~1~0").as_deref(), Some("true"));
-        assert_eq!(found("/a b").as_deref(), Some("z"));
-        for nothing in ["/a/c", "/a/b/4", "/a/b/01", "/a/b/-1", "/a b/x", "/x"] {
-            assert_eq!(found(nothing), None, "{nothing}");
-        }
-        assert_eq!(find("/a", "{\"a\": 1"), None, "no JSON");
-        assert_eq!(find("/a", ""), None);
-        assert_eq!(find("/a", "17"), None);
-    }
-
-    #[test]
-    fn finds_a_header_whatever_its_case() {
-        let key: Key = "header:Symbol".parse().unwrap();
-        let block = b"NATS/1.0\r\nOther: a\r\nsymbol:  ACME \r\nSymbol: B\r\n\r\n";
-        let message = Message::new(b"s", b"").with_headers(block);
-        assert_eq!(key.of(&message).as_deref(), Some(&b"ACME"[..]));
-        let without = Message::new(b"s", b"").with_headers(b"NATS/1.0\r\n\r\n");
-        assert_eq!(key.of(&without), None);
-    }
-
-    #[test]
-    fn what_is_no_key_is_refused() {
-        for text in
-            ["", "Subject", "header:", "header:a b", "header:a:", "json:", "json:a", "json:/~2"]
-        {
-            assert!(text.parse::<Key>().is_err(), "{text}");
-        }
+    fn deserialize<D: Deserializer<'de>>(self, name: D) -> Result<bool, D::Error> {
+        name.deserialize_str(self)
     }
 }
+
+impl Visitor<'_> for IsName<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<bool, E> {
+        Ok(name == self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

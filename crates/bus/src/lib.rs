@@ -27,6 +27,33 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! What happens at a limit is for each subscription to choose: end, as above; refuse what comes
+//! ([`Policy::DropNewest`]); drop what waits longest ([`Policy::DropOldest`]); keep the latest of
+//! each key ([`Policy::Conflate`]); or what a function of yours says ([`Policy::Custom`]). A time to
+//! live goes with any of them. Who loses something is told how many, which and why, at that place:
+//!
+//! ```
+//! use floodway::{Bus, Filter, Policy, SubscribeOptions};
+//!
+//! let bus = Bus::default();
+//! let newest = SubscribeOptions::default().policy(Policy::DropOldest).max_messages(1);
+//! let latest = SubscribeOptions::default().policy(Policy::Conflate(Default::default()));
+//! let newest = bus.subscribe(&Filter::new("quotes.>")?, newest)?;
+//! let latest = bus.subscribe(&Filter::new("quotes.>")?, latest)?;
+//!
+//! for (subject, bid) in [("quotes.ACME", "1"), ("quotes.INIT", "2"), ("quotes.ACME", "3")] {
+//!     bus.publish(subject, bid);
+//! }
+//! let quote = newest.recv()?;
+//! let missed = quote.missed().expect("there was room for one");
+//! assert_eq!((quote.seq(), missed.total(), missed.first(), missed.last()), (3, 2, 1, 2));
+//! // ACME keeps its place before INIT.
+//! let quote = latest.recv()?;
+//! assert_eq!((&quote.payload()[..], quote.replaced()), (&b"3"[..], 1));
+//! assert_eq!(latest.recv()?.subject(), b"quotes.INIT");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! How a message travels: [`Router::batch`] collects what one read of a socket (or one call)
 //! brought, [`Batch`] looks up a [`Route`] once per run of equal subjects and hands the run to each
 //! [`Consumer`], and [`Wakeups`] wakes each touched consumer once. A consumer is an [`Inbox`] (the

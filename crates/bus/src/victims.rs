@@ -1,7 +1,7 @@
 //! Who has to give memory back first: the consumers by what they hold.
 
 use std::collections::BinaryHeap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::consumer::{Consumer, ConsumerId};
@@ -13,11 +13,12 @@ const VICTIMS_PER_LOOK: usize = 64;
 /// After so long everybody is looked at again in any case.
 const LOOK_IS_GOOD_FOR: Duration = Duration::from_millis(10);
 
-/// A consumer and what it held when it was looked at; ordered by that.
+/// A consumer and what it held when it was looked at; ordered by that. Nobody is kept alive, and no
+/// connection open, only because it might be a victim.
 struct Candidate {
     held: u64,
     id: ConsumerId,
-    consumer: Arc<dyn Consumer>,
+    consumer: Weak<dyn Consumer>,
 }
 
 /// See the [module header](self).
@@ -34,7 +35,7 @@ impl Victims {
     pub(crate) fn look_at(&mut self, id: ConsumerId, consumer: &Arc<dyn Consumer>) {
         if self.left > 0 {
             let held = consumer.held_bytes();
-            self.candidates.push(Candidate { held, id, consumer: consumer.clone() });
+            self.candidates.push(Candidate { held, id, consumer: Arc::downgrade(consumer) });
         }
     }
 
@@ -44,28 +45,41 @@ impl Victims {
         all: impl Fn() -> Vec<(ConsumerId, Arc<dyn Consumer>)>,
     ) -> Option<(ConsumerId, Arc<dyn Consumer>)> {
         let fresh = self.looked.is_some_and(|at| at.elapsed() < LOOK_IS_GOOD_FOR);
-        if self.left == 0 || !fresh {
-            let all = all();
-            self.looked = Some(Instant::now());
-            self.left = (all.len() / VICTIMS_PER_LOOK).max(1);
-            let held = |(id, consumer): (ConsumerId, Arc<dyn Consumer>)| {
-                Candidate { held: consumer.held_bytes(), id, consumer }
-            };
-            self.candidates = all.into_iter().map(held).collect();
+        if self.left > 0
+            && fresh
+            && let Some(largest) = self.largest()
+        {
+            return Some(largest);
         }
+        // Also if those who held something then hold nothing now: others may.
+        self.look(all());
+        self.largest()
+    }
+
+    fn look(&mut self, all: Vec<(ConsumerId, Arc<dyn Consumer>)>) {
+        self.looked = Some(Instant::now());
+        self.left = (all.len() / VICTIMS_PER_LOOK).max(1);
+        let held = |(id, consumer): (ConsumerId, Arc<dyn Consumer>)| {
+            let held = consumer.held_bytes();
+            Candidate { held, id, consumer: Arc::downgrade(&consumer) }
+        };
+        self.candidates = all.into_iter().map(held).collect();
+    }
+
+    fn largest(&mut self) -> Option<(ConsumerId, Arc<dyn Consumer>)> {
         while let Some(mut first) = self.candidates.pop() {
+            let Some(consumer) = first.consumer.upgrade() else { continue };
             // What it held a moment ago it may have delivered since.
-            first.held = first.held.min(first.consumer.held_bytes());
+            first.held = first.held.min(consumer.held_bytes());
             if self.candidates.peek().is_some_and(|next| next.held > first.held) {
                 self.candidates.push(first);
                 continue;
             }
             self.left -= 1;
             if self.left == 0 {
-                // Nobody is kept in memory only because it might have been a victim.
                 self.candidates = BinaryHeap::new();
             }
-            return (first.held > 0).then_some((first.id, first.consumer));
+            return (first.held > 0).then_some((first.id, consumer));
         }
         self.left = 0;
         None

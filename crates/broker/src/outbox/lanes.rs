@@ -16,7 +16,7 @@ use floodway::{
     Pressure, SubscriptionKey, Taken,
 };
 
-use super::slots::Slot;
+use super::slots::{Slot, Slots};
 use super::{Outbox, Report};
 use crate::framing::{Framing, Notes};
 
@@ -125,11 +125,20 @@ impl Outbox {
 
     /// Lets `f` work on a lane, and books what that did to the memory and the losses.
     fn with_lane<R>(&mut self, at: u32, f: impl FnOnce(&mut Lane, &mut Account) -> R) -> Option<R> {
-        let Slot { account, special, .. } = self.slots.at_mut(at)?;
+        let Self { slots, lanes, .. } = self;
+        Self::with_lane_of(slots, lanes.get_or_insert_default(), at, f)
+    }
+
+    fn with_lane_of<R>(
+        slots: &mut Slots,
+        lanes: &mut Lanes,
+        at: u32,
+        f: impl FnOnce(&mut Lane, &mut Account) -> R,
+    ) -> Option<R> {
+        let Slot { account, special, .. } = slots.at_mut(at)?;
         let lane = special.as_mut()?.lane.as_mut()?;
         let (troubles, held) = (account.troubles(), lane.backlog.held_bytes());
         let result = f(lane, account);
-        let lanes = self.lanes.get_or_insert_default();
         lanes.troubles += account.troubles() - troubles;
         lanes.held_bytes = lanes.held_bytes + lane.backlog.held_bytes() - held;
         Some(result)
@@ -151,9 +160,11 @@ impl Outbox {
             return None;
         }
         let now_ms = self.millis(now);
-        let budget = self.charge.budget().clone();
-        let offered =
-            self.with_lane(at, |lane, account| lane.backlog.offer(run, account, &budget, now_ms))?;
+        let Self { slots, lanes, charge, .. } = self;
+        let lanes = lanes.get_or_insert_default();
+        let offered = Self::with_lane_of(slots, lanes, at, |lane, account| {
+            lane.backlog.offer(run, account, charge.budget(), now_ms)
+        })?;
         if let Some(slot) = self.slots.at_mut(at) {
             slot.high_water = slot.high_water.max(slot.account.queued() as u32);
         }

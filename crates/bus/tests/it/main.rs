@@ -4,8 +4,13 @@
 
 mod bucket;
 mod endings;
+mod expiry;
+mod freed;
 mod groups;
+mod hammer;
+mod hook;
 mod isolation;
+mod keyed;
 mod limits;
 mod lossy_model;
 mod memory;
@@ -13,6 +18,9 @@ mod model;
 mod numbered;
 mod oracle;
 mod order;
+mod overrun;
 mod paused;
 mod policies;
 mod pushback;
+mod resubscribe;
+mod victims;

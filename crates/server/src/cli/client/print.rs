@@ -18,13 +18,19 @@ pub(crate) enum Format {
     Json,
 }
 
-/// A message as one line of JSON. Every field is always there, so that scripts need not test.
+/// How many others a message replaced on its way to us.
+const CONFLATED: &str = "Floodway-Conflated";
+
+/// A message as one line of JSON. Every field is always there, so that scripts need not test, but
+/// the one that only subscriptions with a policy have.
 #[derive(Serialize)]
 struct JsonMessage<'a> {
     seq: u64,
     subject: &'a str,
     reply: Option<&'a str>,
     headers: BTreeMap<String, Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conflated: Option<u64>,
     #[serde(flatten)]
     payload: JsonPayload<'a>,
 }
@@ -64,6 +70,9 @@ pub(crate) fn message(
             if let Some(reply) = message.reply {
                 write!(out, " (reply to {})", shown(reply))?;
             }
+            if let Some(replaced) = conflated(message.headers) {
+                write!(out, " (+{replaced} conflated)")?;
+            }
             writeln!(out)?;
             if headers { header_lines(out, message.headers) } else { Ok(()) }
         }
@@ -75,6 +84,7 @@ pub(crate) fn message(
                 subject: &subject,
                 reply: reply.as_deref(),
                 headers: header_map(message.headers),
+                conflated: conflated(message.headers),
                 payload: match std::str::from_utf8(message.payload) {
                     Ok(text) => JsonPayload::Text(text),
                     Err(_) => JsonPayload::Binary(base64(message.payload)),
@@ -120,9 +130,16 @@ pub(crate) fn header_lines(out: &mut impl Write, headers: &[u8]) -> io::Result<(
     pairs(headers).try_for_each(|(key, value)| writeln!(out, "    {key}: {value}"))
 }
 
+/// How many messages this one replaced, if it says so.
+pub(crate) fn conflated(headers: &[u8]) -> Option<u64> {
+    header_value(headers, CONFLATED)?.parse().ok()
+}
+
 /// The value of the first header of this name, whatever its case.
 pub(crate) fn header_value(headers: &[u8], name: &str) -> Option<String> {
-    pairs(headers).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    let mut fields = HeaderView::new(headers);
+    let (_, value) = fields.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+    Some(shown(value.as_bytes()))
 }
 
 /// Text for a terminal: what could steer it (escape sequences, bells) is escaped.

@@ -11,26 +11,20 @@ use floodway_wire::nats::{Delivered, ServerOp, encode_pub, encode_sub, encode_un
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::granted::Granted;
+use super::overflow::OverflowArgs;
 use crate::cli::client::failure::Failure;
 use crate::cli::client::{Client, ClientError, printable};
 
 const SUBJECT: &str = "$FLOODWAY.API.SUBSCRIBE";
 const WAIT: Duration = Duration::from_secs(2);
 
-/// One `--limit what=value`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Limit {
-    what: String,
-    value: Value,
-}
-
 /// What is asked for.
 pub(super) struct Wish<'a> {
     pub(super) filter: &'a str,
     pub(super) queue: Option<&'a str>,
     pub(super) deliver: &'a str,
-    pub(super) overflow: Option<&'a str>,
-    pub(super) limits: &'a [Limit],
+    pub(super) overflow: &'a OverflowArgs,
 }
 
 #[derive(Serialize)]
@@ -49,13 +43,17 @@ struct Question<'a> {
 #[derive(Serialize)]
 struct Overflow<'a> {
     policy: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fallback: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
 struct Answer {
     ok: bool,
     #[serde(default)]
-    granted: Value,
+    granted: Granted,
     error: Option<Refusal>,
 }
 
@@ -68,47 +66,32 @@ struct Refusal {
     at: Option<String>,
 }
 
-/// Parses `what=value` for clap. The server knows which limits exist and checks their values.
-pub(super) fn parse_limit(text: &str) -> Result<Limit, String> {
-    let (what, value) = text
-        .split_once('=')
-        .map(|(what, value)| (what.trim(), value.trim()))
-        .filter(|(what, value)| !what.is_empty() && !value.is_empty())
-        .ok_or("a limit is written what=value, e.g. messages=1000, bytes=8MiB or behind=5s")?;
-    let value = if what == "messages" {
-        let count: u64 = value
-            .replace('_', "")
-            .parse()
-            .map_err(|_| format!("{value:?} is no number of messages"))?;
-        Value::from(count)
-    } else {
-        Value::from(value)
-    };
-    Ok(Limit { what: what.to_owned(), value })
-}
-
 impl Wish<'_> {
     /// The JSON text of the request.
     fn encode(&self) -> String {
-        let limits = self.limits.iter().map(|limit| (limit.what.clone(), limit.value.clone()));
+        let OverflowArgs { overflow, key, fallback, .. } = self.overflow;
         let question = Question {
             filter: self.filter,
             queue: self.queue,
             deliver: self.deliver,
-            overflow: self.overflow.map(|policy| Overflow { policy }),
-            limits: limits.collect(),
+            overflow: overflow.as_deref().map(|policy| Overflow {
+                policy,
+                key: key.as_ref().map(ToString::to_string),
+                fallback: fallback.as_deref(),
+            }),
+            limits: self.overflow.limits(),
             report: "status",
         };
         serde_json::to_string(&question).expect("strings and numbers always have a JSON form")
     }
 }
 
-/// Makes the request and returns what was granted, as JSON text.
+/// Makes the request and returns what was granted.
 ///
 /// # Errors
 ///
 /// A [`Failure`] if the server refuses, or is no floodway.
-pub(super) fn ask(client: &mut Client, wish: &Wish<'_>, inbox: &str) -> Result<String, Failure> {
+pub(super) fn ask(client: &mut Client, wish: &Wish<'_>, inbox: &str) -> Result<Granted, Failure> {
     const SID: &[u8] = b"control";
     encode_sub(&mut client.out, inbox.as_bytes(), None, SID);
     let question = wish.encode();
@@ -141,7 +124,7 @@ pub(super) fn ask(client: &mut Client, wish: &Wish<'_>, inbox: &str) -> Result<S
 }
 
 /// `Err(None)` means that nobody serves the control subject.
-fn read_answer(message: &Delivered<'_>) -> Result<String, Option<Failure>> {
+fn read_answer(message: &Delivered<'_>) -> Result<Granted, Option<Failure>> {
     if let Some((503, _)) = HeaderView::new(message.headers).status() {
         return Err(None);
     }
@@ -149,14 +132,15 @@ fn read_answer(message: &Delivered<'_>) -> Result<String, Option<Failure>> {
         Some(Failure::failed(format!("cannot read the answer of {SUBJECT}: {error}")))
     })?;
     if answer.ok {
-        return Ok(answer.granted.to_string());
+        return Ok(answer.granted);
     }
     let refusal = answer.error.unwrap_or(Refusal {
         code: "unknown".to_owned(),
         message: "no reason given".to_owned(),
         at: None,
     });
-    let place = refusal.at.map_or(String::new(), |at| format!(" at {at}"));
+    let at = refusal.at.filter(|at| !at.is_empty());
+    let place = at.map_or(String::new(), |at| format!(" at {at}"));
     let (code, why) = (refusal.code, refusal.message);
     Err(Some(Failure::Failed(format!("the subscription was refused{place}: {why} ({code})"))))
 }
