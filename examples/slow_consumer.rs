@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::time::Instant;
 
-use floodway::{Bus, EndReason, Filter, RecvError, SubscribeOptions};
+use floodway::{Bus, EndReason, Filter, Missed, Policy, RecvError, SubscribeOptions};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let bus = Bus::default();
@@ -42,9 +42,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert!(matches!(reason, EndReason::OutOfCapacity { messages: 100, .. }));
     assert!(account.is_conserved() && received == 10_000);
 
-    // It may come back at once.
-    let again = bus.subscribe(&quotes, SubscribeOptions::default().max_messages(100))?;
-    bus.publish("quotes.ACME", "17.05");
-    println!("subscribed again: {}", String::from_utf8_lossy(again.recv()?.payload()));
+    // It may come back at once, and rather lose the oldest quotes from now on. It is told how many.
+    let newest = SubscribeOptions::default().policy(Policy::DropOldest).max_messages(100);
+    let again = bus.subscribe(&quotes, newest)?;
+    for n in 0..10_000 {
+        bus.publish("quotes.ACME", format!("{n}"));
+    }
+    let first = again.recv()?;
+    let missed = first.missed().map_or(0, Missed::total);
+    println!(
+        "subscribed again: missed {missed}, then {}",
+        String::from_utf8_lossy(first.payload())
+    );
+    assert!(missed == 9_900 && first.seq() == 9_901 && again.end_reason().is_none());
     Ok(())
 }

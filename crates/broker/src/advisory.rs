@@ -2,11 +2,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use floodway::{LossReason, Losses};
+use floodway::{EndReason, LossReason, Losses};
 use serde_json::{Map, Value, json};
 
 use crate::slow::Change;
-use crate::snapshot::SessionSnapshot;
+use crate::snapshot::{SessionSnapshot, SubscriptionSnapshot};
 
 /// Where the end of a slow consumer is announced.
 pub const ADVISORY_ENDED: &str = "$FLOODWAY.ADVISORY.ENDED";
@@ -31,8 +31,26 @@ impl Advisory {
     /// Announces the end of a session whose client was too slow; `None` for any other end.
     pub fn of_end(session: &SessionSnapshot) -> Option<Self> {
         let reason = session.end.as_ref().filter(|reason| reason.is_slow_consumer())?;
-        let subscriptions: Vec<_> = session
-            .subscriptions
+        Some(Self::ended(session, reason, &session.subscriptions, "connection"))
+    }
+
+    /// Announces the end of one subscription whose client was too slow for it, and goes on.
+    pub(crate) fn of_subscription_end(
+        session: &SessionSnapshot,
+        one: SubscriptionSnapshot,
+    ) -> Option<(EndReason, Self)> {
+        let reason = one.end.clone().filter(EndReason::is_slow_consumer)?;
+        let advisory = Self::ended(session, &reason, &[one], "subscription");
+        Some((reason, advisory))
+    }
+
+    fn ended(
+        session: &SessionSnapshot,
+        reason: &EndReason,
+        subscriptions: &[SubscriptionSnapshot],
+        what: &str,
+    ) -> Self {
+        let subscriptions: Vec<_> = subscriptions
             .iter()
             .map(|one| {
                 json!({
@@ -51,6 +69,7 @@ impl Advisory {
             .collect();
         let payload = json!({
             "type": "floodway.advisory.ended",
+            "ended": what,
             "time_ms": millis(SystemTime::now()),
             "client": {
                 "cid": session.id,
@@ -65,7 +84,7 @@ impl Advisory {
             "pending_bytes": session.pending_bytes,
             "subscriptions": subscriptions,
         });
-        Some(Self { subject: ADVISORY_ENDED, payload: payload.to_string().into_bytes() })
+        Self { subject: ADVISORY_ENDED, payload: payload.to_string().into_bytes() }
     }
 
     /// Announces that a subscription is slow, or has recovered. The numbers of `subscription` are

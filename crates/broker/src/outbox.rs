@@ -11,7 +11,9 @@
 //! takes the queued bytes with [`Outbox::begin_write`], writes without holding the lock, and puts
 //! the rest back with [`Outbox::end_write`].
 
+mod answers;
 mod deliver;
+mod ends;
 mod lanes;
 mod ledger;
 mod slots;
@@ -29,6 +31,7 @@ use floodway_queue::ByteQueue;
 use crate::broker::OutboxSettings;
 use crate::sid::Sid;
 use crate::snapshot::SubscriptionSnapshot;
+use ends::Ends;
 use lanes::{Lane, Lanes};
 use ledger::Ledger;
 use slots::{Slot, Slots, Special};
@@ -99,6 +102,8 @@ pub struct Outbox {
     /// The messages of subscriptions that may still drop, replace or skip them; the others have
     /// none.
     lanes: Option<Box<Lanes>>,
+    /// Subscriptions that were ended while the session goes on.
+    ends: Option<Box<Ends>>,
     /// Accounts of subscriptions that are gone.
     retired: Retired,
     ended: Option<EndReason>,
@@ -150,6 +155,7 @@ impl Outbox {
             credit: Credit::default(),
             charge,
             lanes: None,
+            ends: None,
             retired: Retired::default(),
             ended: None,
             to_reap: Vec::new(),
@@ -192,8 +198,9 @@ impl Outbox {
         // Shared payloads count too: ending the session may free them. What a writer has in hand
         // counts as well: a stalled client is not a small one while its socket is tried again.
         let blocks = self.bytes.block_bytes() + self.in_hand;
-        let lanes = self.lanes.as_ref().map_or(0, |lanes| lanes.held_bytes());
-        blocks.max(self.depth.bytes as usize) + self.ledger.held_bytes() + lanes
+        let answers = self.lanes.as_ref().map_or(0, |lanes| lanes.answers_held);
+        let waiting = self.lane_bytes() + answers;
+        blocks.max(self.depth.bytes as usize) + self.ledger.held_bytes() + waiting
     }
 
     // ----- subscriptions
@@ -220,7 +227,7 @@ impl Outbox {
             && spec.report == Report::default();
         let special = (!plain).then(|| {
             let SubscriptionSpec { queue_group, overflow, report } = spec;
-            Box::new(Special { queue_group, overflow, max: None, report, lane })
+            Box::new(Special { queue_group, overflow, max: None, report, end: None, lane })
         });
         let key = self.slots.insert(sid, filter, special);
         self.settle_charge();
@@ -256,11 +263,12 @@ impl Outbox {
     }
 
     fn retire_if_drained(&mut self, at: u32) {
-        if let Some((account, lane_bytes)) = self.slots.vacate_if_drained(at) {
-            self.retired.add(&account);
+        if let Some(vacated) = self.slots.vacate_if_drained(at) {
             if let Some(lanes) = &mut self.lanes {
-                lanes.forget(lane_bytes);
+                lanes.forget(vacated.lane_bytes);
+                self.settle_charge();
             }
+            Ends::book(&mut self.ends, &mut self.retired, vacated);
         }
     }
 
@@ -279,36 +287,48 @@ impl Outbox {
         std::mem::take(&mut self.to_reap)
     }
 
-    /// The account of each subscription that is open, or still has something queued.
+    /// The account of each subscription that is open, or still has something queued, or was ended
+    /// lately while the session went on.
     pub(crate) fn subscriptions(&self, now: Instant) -> Vec<SubscriptionSnapshot> {
-        let now_ms = self.millis(now);
         let oldest = self.ledger.oldest_by_slot();
         let one = |(at, slot): (u32, &Slot)| {
-            let special = slot.special.as_deref();
-            let overflow = slot.overflow().unwrap_or(&self.settings.subscription);
-            let backlog = slot.lane().map(|lane| &lane.backlog);
-            // What has left its lane is older than what is still in it.
-            let in_stream = oldest
-                .get(&at)
-                .map(|&at_ms| Duration::from_millis(u64::from(now_ms.saturating_sub(at_ms))));
-            SubscriptionSnapshot {
-                sid: slot.sid.to_string(),
-                subject: slot.filter.to_string(),
-                queue_group: special.and_then(|special| special.queue_group.clone()),
-                policy: overflow.policy.name(),
-                key: match &overflow.policy {
-                    Policy::Conflate(conflation) => Some(conflation.key.to_string()),
-                    _ => None,
-                },
-                limits: overflow.limits,
-                replaced: backlog.map_or(0, Backlog::replacers),
-                account: slot.account.clone(),
-                high_water: slot.high_water.into(),
-                oldest_age: in_stream
-                    .or_else(|| backlog.and_then(|backlog| backlog.oldest(now_ms))),
-            }
+            self.snapshot_of(slot, oldest.get(&at).copied(), now)
         };
-        self.slots.iter().map(one).collect()
+        let gone = self.ends.iter().flat_map(|ends| &ends.gone);
+        let gone = gone.map(|slot| self.snapshot_of(slot, None, now));
+        self.slots.iter().map(one).chain(gone).collect()
+    }
+
+    /// `in_stream` is when its oldest message in the stream was queued.
+    fn snapshot_of(
+        &self,
+        slot: &Slot,
+        in_stream: Option<u32>,
+        now: Instant,
+    ) -> SubscriptionSnapshot {
+        let now_ms = self.millis(now);
+        let special = slot.special.as_deref();
+        let overflow = slot.overflow().unwrap_or(&self.settings.subscription);
+        let backlog = slot.lane().map(|lane| &lane.backlog);
+        // What has left its lane is older than what is still in it.
+        let in_stream =
+            in_stream.map(|at_ms| Duration::from_millis(now_ms.saturating_sub(at_ms).into()));
+        SubscriptionSnapshot {
+            sid: slot.sid.to_string(),
+            subject: slot.filter.to_string(),
+            queue_group: special.and_then(|special| special.queue_group.clone()),
+            policy: overflow.policy.name(),
+            key: match &overflow.policy {
+                Policy::Conflate(conflation) => Some(conflation.key.to_string()),
+                _ => None,
+            },
+            limits: overflow.limits,
+            replaced: backlog.map_or(0, Backlog::replacers),
+            account: slot.account.clone(),
+            high_water: slot.high_water.into(),
+            oldest_age: in_stream.or_else(|| backlog.and_then(|backlog| backlog.oldest(now_ms))),
+            end: special.and_then(|special| special.end.clone()),
+        }
     }
 
     /// The sums over all subscriptions, those that are gone included.
@@ -316,6 +336,16 @@ impl Outbox {
         let mut totals = self.retired.clone();
         self.slots.iter().for_each(|(_, slot)| totals.add(&slot.account));
         totals
+    }
+
+    /// Everything not yet taken by the socket, what waits in lanes and answers included.
+    pub(crate) fn pending(&self) -> Depth {
+        let lanes = self.slots.iter().filter_map(|(_, slot)| Some(slot.lane()?.backlog.depth()));
+        let stream = Depth { bytes: self.depth.bytes + self.waiting_answer_bytes(), ..self.depth };
+        lanes.fold(stream, |sum, lane| Depth {
+            messages: sum.messages + lane.messages,
+            bytes: sum.bytes + lane.bytes,
+        })
     }
 
     fn millis(&self, now: Instant) -> u32 {

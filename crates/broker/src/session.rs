@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use floodway::{ConsumerId, EndReason, EndState, Filter, Message, SubscriptionKey, Taken};
 
+use crate::advisory::Advisory;
 use crate::control::Grants;
 use crate::framing::Framing;
 use crate::outbox::Outbox;
@@ -37,6 +38,8 @@ pub struct Delivered {
     pub taken: Taken,
     /// The session ended over it; whoever owns the socket has to be told.
     pub ended: bool,
+    /// A subscription has ended while the session goes on: [`Session::take_announcements`].
+    pub ended_alone: bool,
     /// So much is queued that writing it now, while it is in the cache, beats waiting for the end
     /// of the batch.
     pub write_now: bool,
@@ -175,13 +178,14 @@ impl Session {
         framing: &impl Framing,
         now: Instant,
     ) -> Delivered {
-        let (taken, ended, write_now) = self.with_outbox(|outbox| {
+        self.with_outbox(|outbox| {
             let (taken, ended) = outbox.deliver(key, run, framing, now);
             let ended = ended.is_some_and(|reason| self.set_end(reason));
             let much = outbox.depth().bytes >= WRITE_NOW_BYTES || outbox.has_waiting();
-            (taken, ended, much && !outbox.is_blocked())
-        });
-        Delivered { taken, ended, write_now }
+            let ended_alone = taken.finished && outbox.has_announcements();
+            let write_now = much && !outbox.is_blocked();
+            Delivered { taken, ended, ended_alone, write_now }
+        })
     }
 
     /// Queues an answer to the client; false if the session has ended over it.
@@ -256,6 +260,18 @@ impl Session {
         self.with_outbox(Outbox::reap)
     }
 
+    /// Why subscriptions of slow consumers have ended while the session goes on, each once, and the
+    /// advisories about that.
+    pub fn take_announcements(&self, now: Instant) -> Vec<(EndReason, Advisory)> {
+        let ended = self.with_outbox(Outbox::take_announcements);
+        if ended.is_empty() {
+            return Vec::new();
+        }
+        let session = self.snapshot(now, false);
+        let advisory = |one| Advisory::of_subscription_end(&session, one);
+        ended.into_iter().filter_map(advisory).collect()
+    }
+
     /// Counts what a read brought.
     pub fn count_in(&self, messages: u64, bytes: u64, now: Instant) {
         let heard = now.saturating_duration_since(self.born).as_millis() as u64;
@@ -306,7 +322,7 @@ impl Session {
             (about.identity.clone(), about.paced_by.clone())
         };
         let outbox = self.lock();
-        let totals = outbox.totals();
+        let (totals, pending) = (outbox.totals(), outbox.pending());
         let heard = Duration::from_millis(self.last_heard_ms.load(Ordering::Relaxed));
         SessionSnapshot {
             id: self.id,
@@ -324,8 +340,8 @@ impl Session {
             losses: totals.losses,
             conflated: totals.conflated,
             expired: totals.expired,
-            pending_messages: outbox.depth().messages,
-            pending_bytes: outbox.depth().bytes,
+            pending_messages: pending.messages,
+            pending_bytes: pending.bytes,
             held_bytes: outbox.held_bytes() as u64,
             paced_by,
             subscription_count: outbox.open_subscriptions(),

@@ -114,9 +114,10 @@ impl SlowEpisode {
         self.losses.total() + self.expired + self.conflated
     }
 
-    /// The worse one comes first; never equal for two subscriptions.
+    /// The worse one comes first; never equal for two subscriptions. By whole seconds behind, so
+    /// that the losses count among many that stand still since the same moment.
     pub(crate) fn compare_worse(&self, other: &Self) -> cmp::Ordering {
-        let badness = |one: &Self| (one.behind, one.missed(), one.queued);
+        let badness = |one: &Self| (one.behind.as_secs(), one.missed(), one.queued);
         let order = badness(other).cmp(&badness(self));
         order.then_with(|| (self.cid, &self.sid).cmp(&(other.cid, &other.sid)))
     }

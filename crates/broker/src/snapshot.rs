@@ -28,6 +28,8 @@ pub struct SubscriptionSnapshot {
     pub high_water: u64,
     /// The age of its oldest queued message.
     pub oldest_age: Option<Duration>,
+    /// Why it was ended by itself, if it was; the session goes on.
+    pub end: Option<EndReason>,
 }
 
 /// One session, open or closed.

@@ -82,7 +82,8 @@ pub struct Offered {
     pub end: Option<EndReason>,
 }
 
-/// See the [module header](self). Times are milliseconds of a clock of its owner.
+/// A queue whose messages may still be dropped, replaced or skipped, as an [`Overflow`] says. Times
+/// are milliseconds of a clock of its owner.
 #[derive(Debug)]
 pub struct Backlog<T> {
     overflow: Arc<Overflow>,

@@ -49,8 +49,8 @@ pub trait Consumer: Send + Sync {
     /// message to another one.
     fn is_behind(&self) -> bool;
 
-    /// Whether the subscription says something about the pace at which its publishers may go on. One
-    /// that drops or replaces messages at its limits does not: it takes any pace.
+    /// Whether the subscription says something about the pace at which its publishers may go on.
+    /// One that drops or replaces messages at its limits does not: it takes any pace.
     fn sets_pace(&self, key: SubscriptionKey) -> bool;
 
     /// Whether it has ended: nothing is queued for it any more, so it says nothing about its pace.

@@ -62,10 +62,8 @@ impl fmt::Display for KeyError {
             }
             Self::BadHeader(name) => write!(f, "{name:?} is no name of a header"),
             Self::BadPointer(text) => {
-                write!(
-                    f,
-                    "{text:?} is no JSON pointer; it starts with '/', and '~' is written ~0 and '/' ~1"
-                )
+                write!(f, "{text:?} is no JSON pointer; it starts with '/', ")?;
+                write!(f, "and '~' is written ~0 and '/' ~1")
             }
         }
     }

@@ -29,8 +29,9 @@
 //!
 //! What happens at a limit is for each subscription to choose: end, as above; refuse what comes
 //! ([`Policy::DropNewest`]); drop what waits longest ([`Policy::DropOldest`]); keep the latest of
-//! each key ([`Policy::Conflate`]); or what a function of yours says ([`Policy::Custom`]). A time to
-//! live goes with any of them. Who loses something is told how many, which and why, at that place:
+//! each key ([`Policy::Conflate`]); or what a function of yours says ([`Policy::Custom`]). A time
+//! to live goes with any of them. Who loses something is told how many, which and why, at that
+//! place:
 //!
 //! ```
 //! use floodway::{Bus, Filter, Policy, SubscribeOptions};

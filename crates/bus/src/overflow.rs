@@ -25,7 +25,7 @@ pub enum Policy {
     /// Always on, not only at a limit: a message takes the place in line of the one with the same
     /// key, so there is one place per key, and the latest wins.
     Conflate(Conflation),
-    /// A function decides: see [`Admission`].
+    /// A function decides: see [`crate::Admission`].
     Custom(Custom),
 }
 

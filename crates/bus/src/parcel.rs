@@ -142,7 +142,7 @@ mod tests {
         let budget = Budget::new(1 << 20);
         let large = vec![7; SHARE_FROM_BYTES];
         let messages = [
-            Message::new(b"a.b", b"payload").with_reply(Some(b"r")).with_headers(b"NATS/1.0\r\n\r\n"),
+            Message::new(b"a.b", b"payload").with_reply(Some(b"r")).with_headers(b"NATS/1.0\r\n"),
             Message::new(b"a", b""),
             Message::new(b"a", &large).with_reply(Some(b"")),
             Message::new(b"a.b.c", &large[1..]).with_headers(b"h"),

@@ -2,8 +2,8 @@
 //!
 //! A publisher flat out would overrun consumers that are perfectly healthy. So it is read as fast
 //! as *most* of the consumers it fed lately can drain: while more than half of them are over their
-//! mark, reading pauses. A minority never slows it and is dealt with by its own policy. Subscriptions
-//! that drop or replace messages have no say: they take any pace.
+//! mark, reading pauses. A minority never slows it and is dealt with by its own policy.
+//! Subscriptions that drop or replace messages have no say: they take any pace.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::consumer::{Consumer, ConsumerId};
 
-/// Of so many consumers that were looked at, one may be a victim before all are looked at again: with
-/// ten thousand stalled ones, a look at each of them for each victim would take a minute. In between,
-/// whoever is about to grow is looked at again, so that one that grows much does not escape.
+/// Of so many consumers that were looked at, one may be a victim before all are looked at again:
+/// with ten thousand stalled ones, a look at each of them for each victim would take a minute. In
+/// between, whoever is about to grow is looked at again, so that one that grows much does not
+/// escape.
 const VICTIMS_PER_LOOK: usize = 64;
 /// After so long everybody is looked at again in any case.
 const LOOK_IS_GOOD_FOR: Duration = Duration::from_millis(10);

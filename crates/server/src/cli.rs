@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod client;
+mod demo;
 mod file_limit;
 mod logging;
 mod publish;
@@ -16,6 +17,7 @@ mod request;
 mod run_files;
 mod serve;
 mod signals;
+mod slow;
 mod sub;
 
 /// A message broker in which a consumer that cannot keep up floods only itself.
@@ -36,6 +38,8 @@ Examples:
   floodway reply time.now --command date     answer requests
   floodway request time.now                  ask, and print the answer
   floodway bench                             measure a server
+  floodway demo                              see slow consumers flood only themselves
+  floodway slow                              show who cannot keep up
 
 `floodway help COMMAND` tells more about each.";
 
@@ -48,6 +52,8 @@ enum Command {
     Request(request::Args),
     Reply(reply::Args),
     Bench(bench::Args),
+    Demo(demo::Args),
+    Slow(slow::Args),
 }
 
 /// Runs what the command line asks for; the binary's whole `main`.
@@ -59,6 +65,8 @@ pub fn main() -> ExitCode {
         Command::Request(args) => request::run(args),
         Command::Reply(args) => reply::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Demo(args) => demo::run(args),
+        Command::Slow(args) => slow::run(args),
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `/healthz` | 200 while the process serves |
 //! | `/varz` | the process: settings, sums, memory |
 //! | `/connz` | the connections, open or closed, and each of their subscriptions |
+//! | `/slowz` | which subscriptions are slow, or were, and what was done |
 //! | `/metrics` | sums and the busiest subscriptions as Prometheus text |
 //!
 //! They run on a thread of their own with a runtime of their own, so a scrape takes no time from
@@ -16,11 +17,14 @@
 mod clock;
 mod connz;
 mod door;
+mod limits;
 mod loss;
 mod metrics;
+mod parameter;
 mod process;
 mod selection;
 mod series;
+mod slowz;
 mod varz;
 
 use std::io;
@@ -55,6 +59,8 @@ const INDEX: &str = "<!DOCTYPE html>
 (<a href=\"/connz?subs=detail\">with subscriptions</a>,
 <a href=\"/connz?sort=pending\">slowest first</a>,
 <a href=\"/connz?state=closed&amp;sort=stop\">closed</a>)</li>
+<li><a href=\"/slowz\">/slowz</a>: slow consumers, now and lately
+(<a href=\"/slowz?since=10m\">of the last ten minutes</a>)</li>
 <li><a href=\"/metrics\">/metrics</a>: for Prometheus</li>
 </ul>
 </body></html>
@@ -187,6 +193,7 @@ fn router(status: Arc<Status>) -> Router {
         .route("/healthz", get(async || json(StatusCode::OK, &Health { status: "ok" })))
         .route("/varz", get(varz_page))
         .route("/connz", get(connz_page))
+        .route("/slowz", get(slowz_page))
         .route("/metrics", get(metrics_page))
         .fallback(async || wrong(StatusCode::NOT_FOUND, "no such page"))
         .method_not_allowed_fallback(async || {
@@ -205,6 +212,16 @@ async fn connz_page(
 ) -> Response {
     match Selection::parse(&parameters) {
         Ok(selection) => json(StatusCode::OK, &connz::Connz::of(&status.source, &selection)),
+        Err(error) => json(StatusCode::BAD_REQUEST, &Failure { error }),
+    }
+}
+
+async fn slowz_page(
+    State(status): State<Arc<Status>>,
+    Query(parameters): Query<Vec<(String, String)>>,
+) -> Response {
+    match slowz::Request::parse(&parameters, SystemTime::now()) {
+        Ok(request) => json(StatusCode::OK, &slowz::Slowz::of(&status.source, &request)),
         Err(error) => json(StatusCode::BAD_REQUEST, &Failure { error }),
     }
 }
@@ -233,7 +250,7 @@ struct Wrong {
 }
 
 fn wrong(code: StatusCode, problem: &'static str) -> Response {
-    let expected = "GET of one of /, /healthz, /varz, /connz, /metrics";
+    let expected = "GET of one of /, /healthz, /varz, /connz, /slowz, /metrics";
     json(code, &Failure { error: Wrong { problem, expected } })
 }
 

@@ -97,6 +97,11 @@ impl Server {
         &self.server_id
     }
 
+    /// What the connections are sessions of.
+    pub(crate) fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
     /// Event-loop threads that serve.
     pub fn thread_count(&self) -> usize {
         self.shards.threads.len()

@@ -338,8 +338,7 @@ impl Shard {
             Command::Adopt(socket, client) => self.adopt(socket, client, now),
             Command::Ended(place) => {
                 if let Some(peer) = self.peers.get_mut(place.at).filter(|peer| place.is(peer)) {
-                    peer.begin_drain(&mut self.cx, now);
-                    let progress = peer.drained(now);
+                    let progress = peer.ended(&mut self.cx, now);
                     self.progress(place.at, progress, now);
                 }
             }

@@ -31,17 +31,28 @@ impl Outbox {
             return (taken, None);
         }
         let Some(slot) = self.slots.open_mut(key) else { return (taken, None) };
-        let left = slot.left();
-        let run = &run[..run.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
-        let ended = if slot.lane().is_some() {
-            let end = self.deliver_to_lane(key.slot, run, framing, now, &mut taken);
-            end.and_then(|reason| self.end_lane(key.slot, reason))
-        } else {
-            self.deliver_to_stream(key.slot, run, framing, now, &mut taken)
-        };
-        if left < u64::MAX && self.slots.open_mut(key).is_some_and(|slot| slot.left() == 0) {
-            let closed = self.close_slot(key.slot);
-            self.to_reap.push(closed);
+        let (mut left, has_lane) = (slot.left(), slot.lane().is_some());
+        let (mut rest, mut ended) = (run, None);
+        while !rest.is_empty() && ended.is_none() {
+            let most = usize::try_from(left).unwrap_or(usize::MAX);
+            let (run, later) = rest.split_at(rest.len().min(most));
+            ended = if has_lane {
+                let end = self.deliver_to_lane(key.slot, run, framing, now, &mut taken);
+                end.and_then(|reason| self.end_alone(key.slot, reason, framing, now))
+            } else {
+                self.deliver_to_stream(key.slot, run, framing, now, &mut taken)
+            };
+            if left == u64::MAX {
+                break;
+            }
+            // Some of them may have been dropped again: then there is room for those behind them.
+            let Some(slot) = self.slots.open_mut(key) else { break };
+            (left, rest) = (slot.left(), later);
+            if left == 0 {
+                let closed = self.close_slot(key.slot);
+                self.to_reap.push(closed);
+                break;
+            }
         }
         self.settle_charge();
         taken.finished = !self.to_reap.is_empty();
@@ -64,7 +75,7 @@ impl Outbox {
         framing.head(first.subject, &slot.sid, &mut head);
         let refused = self.append_within_limits(at, &head, run, framing, now, taken);
         self.head = head;
-        refused.and_then(|refusal| self.refuse(at, refusal, framing))
+        refused.and_then(|refusal| self.refuse(at, refusal, framing, now))
     }
 
     fn append_within_limits(
@@ -147,7 +158,13 @@ impl Outbox {
 
     /// A message was refused: counts it, and ends the subscription or the session.
     #[cold]
-    fn refuse(&mut self, at: u32, refusal: Refusal, framing: &impl Framing) -> Option<EndReason> {
+    fn refuse(
+        &mut self,
+        at: u32,
+        refusal: Refusal,
+        framing: &impl Framing,
+        now: Instant,
+    ) -> Option<EndReason> {
         let Refusal { reason, whole_session } = refusal;
         let slot = self.slots.at_mut(at)?;
         slot.account.refuse(LossReason::of_end(&reason), 1);
@@ -155,7 +172,7 @@ impl Outbox {
             self.end(reason.clone());
             return Some(reason);
         }
-        self.end_alone(at, reason, framing)
+        self.end_alone(at, reason, framing, now)
     }
 
     /// Ends one subscription whose client is told so on it.
@@ -164,24 +181,32 @@ impl Outbox {
         at: u32,
         reason: EndReason,
         framing: &impl Framing,
+        now: Instant,
     ) -> Option<EndReason> {
         let slot = self.slots.at(at)?;
+        if !framing.tells() {
+            // Nobody would ever know; a lost connection is what every client notices.
+            self.end(reason.clone());
+            return Some(reason);
+        }
         if slot.lane().is_some() {
-            return self.end_lane(at, reason);
+            return self.end_lane(at, reason, now);
         }
         let notice = framing.ended(slot.filter.as_bytes(), &slot.sid, &reason);
+        self.note_end(at, &reason, now);
         let closed = self.close_slot(at);
         self.to_reap.push(closed);
         // The notice may be what the connection has no room for.
-        self.answer_within_limits(&notice, self.progress)
+        self.answer_within_limits(&notice, now)
     }
 
     /// A subscription with a lane ends over a message, or all of its session.
-    fn end_lane(&mut self, at: u32, reason: EndReason) -> Option<EndReason> {
+    fn end_lane(&mut self, at: u32, reason: EndReason, now: Instant) -> Option<EndReason> {
         if self.slots.at(at).is_none_or(Slot::ends_session) {
             self.end(reason.clone());
             return Some(reason);
         }
+        self.note_end(at, &reason, now);
         self.bid_farewell(at, reason);
         let closed = self.close_slot(at);
         self.to_reap.push(closed);

@@ -5,17 +5,17 @@
 //! lane, where the policy can still change them, and the lanes feed the stream in turns while it is
 //! short. So what can no longer be changed is bounded by [`WINDOW`] and the socket's own buffer.
 //!
-//! An answer to the client has to follow what was routed to it before (ORD-2), so it waits while
-//! anything waits in a lane that was there before it.
+//! Answers wait for lanes in `answers.rs`.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use floodway::{
     Account, Backlog, Depth, EndReason, Held, Limits, LossReason, Message, Missed, Parcel, Popped,
-    Pressure, SubscriptionKey, Taken,
+    Pressure, Taken,
 };
 
+use super::answers::Answer;
 use super::slots::{Slot, Slots};
 use super::{Outbox, Report};
 use crate::framing::{Framing, Notes};
@@ -24,7 +24,8 @@ use crate::framing::{Framing, Notes};
 const WINDOW: u64 = 64 * 1024;
 /// The same while the process is short of memory: every stalled client has so much at most.
 const NARROW_WINDOW: u64 = 4 * 1024;
-/// Bytes that one lane may feed before it is the next one's turn.
+/// Bytes that one lane may feed before it is the next one's turn; also what lanes may feed each
+/// time the socket has taken a [`WINDOW`] of a stream that others keep long.
 const TURN: u64 = 8 * 1024;
 
 /// See the [module header](self).
@@ -33,13 +34,15 @@ pub(super) struct Lane {
     pub(super) backlog: Backlog<Parcel>,
     /// It is in line to feed the stream.
     listed: bool,
+    /// The place up to which an answer waits, or waited, for it.
+    pub(super) answered: u64,
     /// The subscription has ended; told after what is queued.
     farewell: Option<EndReason>,
 }
 
 impl Lane {
     pub(super) fn new(backlog: Backlog<Parcel>) -> Self {
-        Self { backlog, listed: false, farewell: None }
+        Self { backlog, listed: false, answered: 0, farewell: None }
     }
 
     /// Whether its policy loses messages rather than ends.
@@ -57,28 +60,27 @@ impl Lane {
     }
 }
 
-/// An answer, and what has to go before it: the places in lanes up to which they were filled.
-#[derive(Debug)]
-struct Answer {
-    bytes: Vec<u8>,
-    behind: Vec<(SubscriptionKey, u64)>,
-}
-
 /// What an outbox with lanes has besides; the others do not pay for it.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     /// Lanes with something for the stream, in the order of their turns.
-    ready: VecDeque<u32>,
-    answers: VecDeque<Answer>,
-    answer_bytes: u64,
+    pub(super) ready: VecDeque<u32>,
+    pub(super) answers: VecDeque<Answer>,
+    pub(super) answer_bytes: u64,
+    /// Memory of all answers.
+    pub(super) answers_held: usize,
     /// Memory of all lanes.
-    held_bytes: usize,
+    pub(super) held_bytes: usize,
+    /// Bytes queued in all lanes, shared payloads included.
+    pub(super) queued_bytes: u64,
     troubles: u64,
+    /// Bytes the socket took while lanes waited and fed nothing.
+    passed: u64,
 }
 
 impl Lanes {
     pub(super) fn held_bytes(&self) -> usize {
-        self.held_bytes + self.answer_bytes as usize
+        self.held_bytes + self.answers_held
     }
 
     /// A lane is no more.
@@ -86,8 +88,13 @@ impl Lanes {
         self.held_bytes -= lane_bytes;
     }
 
-    fn has_waiting(&self) -> bool {
+    pub(super) fn has_waiting(&self) -> bool {
         !self.ready.is_empty() || !self.answers.is_empty()
+    }
+
+    /// The socket took so many bytes.
+    pub(super) fn pass(&mut self, written: u64) {
+        self.passed = if self.has_waiting() { self.passed + written } else { 0 };
     }
 }
 
@@ -102,17 +109,34 @@ impl Outbox {
         self.lanes.as_ref().is_some_and(|lanes| lanes.has_waiting())
     }
 
-    /// Messages lost, replaced or expired by its lanes so far.
+    /// Messages lost, replaced or expired by its lanes so far, and subscriptions ended.
     pub fn troubles(&self) -> u64 {
-        self.lanes.as_ref().map_or(0, |lanes| lanes.troubles)
+        let ended = self.ends.as_ref().map_or(0, |ends| ends.count);
+        ended + self.lanes.as_ref().map_or(0, |lanes| lanes.troubles)
     }
 
     /// From where on the stream is not short.
     fn window(&self) -> Depth {
-        let bytes = match self.charge.budget().pressure() {
+        self.within_limits(match self.charge.budget().pressure() {
             Pressure::Calm => WINDOW,
             Pressure::High | Pressure::Full => NARROW_WINDOW,
-        };
+        })
+    }
+
+    /// Up to where lanes may feed the stream now. Other subscriptions may never let it become
+    /// short, so lanes have a share of what the socket takes in any case.
+    fn feed_window(&mut self) -> Depth {
+        let window = self.window();
+        let short = self.is_short(window);
+        let share = self.within_limits(self.depth.bytes + TURN);
+        match &mut self.lanes {
+            Some(lanes) if short || lanes.passed >= WINDOW => lanes.passed = 0,
+            _ => return window,
+        }
+        if short { window } else { share }
+    }
+
+    fn within_limits(&self, bytes: u64) -> Depth {
         // What came out of lanes must not use up the limits of the connection for the others.
         let Limits { messages: most, bytes: most_bytes, .. } = self.settings.connection.limits;
         let half = |limit: Option<u64>| limit.map_or(u64::MAX, |limit| (limit / 2).max(1));
@@ -138,9 +162,11 @@ impl Outbox {
         let Slot { account, special, .. } = slots.at_mut(at)?;
         let lane = special.as_mut()?.lane.as_mut()?;
         let (troubles, held) = (account.troubles(), lane.backlog.held_bytes());
+        let queued = lane.backlog.depth().bytes;
         let result = f(lane, account);
         lanes.troubles += account.troubles() - troubles;
         lanes.held_bytes = lanes.held_bytes + lane.backlog.held_bytes() - held;
+        lanes.queued_bytes = lanes.queued_bytes + lane.backlog.depth().bytes - queued;
         Some(result)
     }
 
@@ -188,10 +214,11 @@ impl Outbox {
         if self.blocked || !self.is_short(window) {
             return 0;
         }
-        let Some(slot) = self.slots.at_mut(at) else { return 0 };
-        if !slot.lane().is_some_and(Lane::is_idle) {
-            return 0;
-        }
+        let Some(slot) = self.slots.at(at) else { return 0 };
+        let Some(lane) = slot.lane().filter(|lane| lane.is_idle()) else { return 0 };
+        // What the empty lane would not take is refused as well while the client keeps up.
+        let overflow = lane.backlog.overflow();
+        let fits = |message: &Message<'_>| overflow.could_take(message.size() as u64);
         let Some(first) = run.first() else { return 0 };
         let mut head = std::mem::take(&mut self.head);
         head.clear();
@@ -201,11 +228,14 @@ impl Outbox {
         while let Some(message) = run.get(count)
             && bytes < window.bytes
             && (count as u64) < most
+            && fits(message)
         {
             bytes += framing.frame_len(&head, message) as u64;
             count += 1;
         }
-        self.append(at, &head, &run[..count], framing, now);
+        if count > 0 {
+            self.append(at, &head, &run[..count], framing, now);
+        }
         self.head = head;
         count
     }
@@ -240,7 +270,7 @@ impl Outbox {
         if !self.has_waiting() {
             return;
         }
-        let window = self.window();
+        let window = self.feed_window();
         loop {
             self.release_answers(now);
             if !self.is_short(window) {
@@ -320,8 +350,8 @@ impl Outbox {
             let notes = Notes { missed: missed.as_ref(), replaced };
             if framing.annotate(message.headers, &notes, &mut annotated) {
                 message = message.with_headers(&annotated);
-            } else if let (Some(missed), Some(lane)) = (&missed, self.lane_mut(at)) {
-                lane.backlog.put_gap_back(missed);
+            } else if let Some(missed) = &missed {
+                self.with_lane(at, |lane, _| lane.backlog.put_gap_back(missed));
             }
         }
         let old = held.size() as u64;
@@ -376,49 +406,6 @@ impl Outbox {
         slot.account.resize(old, len);
     }
 
-    // ----- answers
-
-    /// Lets an answer wait for what is queued in lanes before it; false if nothing is.
-    pub(super) fn hold_answer(&mut self, answer: &[u8]) -> bool {
-        let Self { slots, lanes: Some(lanes), .. } = self else { return false };
-        if !lanes.has_waiting() {
-            return false;
-        }
-        let end = |&at: &u32| Some((slots.key(at), slots.at(at)?.lane()?.backlog.end_place()));
-        let behind = lanes.ready.iter().filter_map(end).collect();
-        lanes.answer_bytes += answer.len() as u64;
-        lanes.answers.push_back(Answer { bytes: answer.to_vec(), behind });
-        true
-    }
-
-    /// Bytes of answers that wait.
-    pub(super) fn waiting_answer_bytes(&self) -> u64 {
-        self.lanes.as_ref().map_or(0, |lanes| lanes.answer_bytes)
-    }
-
-    fn release_answers(&mut self, now: Instant) {
-        while let Some(answer) = self.next_answer() {
-            self.append_control(&answer, now);
-        }
-    }
-
-    /// The first answer, if all that was before it is out of the lanes.
-    fn next_answer(&mut self) -> Option<Vec<u8>> {
-        let Self { slots, lanes: Some(lanes), .. } = self else { return None };
-        let first = lanes.answers.front_mut()?;
-        first.behind.retain(|(key, end)| {
-            let slot = slots.at(key.slot).filter(|slot| slot.serial == key.serial);
-            let lane = slot.and_then(Slot::lane);
-            lane.is_some_and(|lane| lane.is_listed() && lane.backlog.first_place() < *end)
-        });
-        if !first.behind.is_empty() {
-            return None;
-        }
-        let answer = lanes.answers.pop_front()?;
-        lanes.answer_bytes -= answer.bytes.len() as u64;
-        Some(answer.bytes)
-    }
-
     // ----- time and memory
 
     /// Skips what has expired.
@@ -433,22 +420,25 @@ impl Outbox {
     /// Gives up the older half of what waits in lanes whose policy may lose messages, if that frees
     /// more than ending the session would hurt: at least half of what it holds. True if so.
     pub(crate) fn relieve(&mut self) -> bool {
-        let in_lanes = self.lanes.as_ref().map_or(0, |lanes| lanes.held_bytes);
+        let in_lanes = self.lane_bytes();
         if in_lanes * 2 < self.held_bytes() {
             return false;
         }
         let give_up = |lane: &mut Lane, account: &mut Account| {
-            if !lane.may_lose() {
-                return 0;
+            if lane.may_lose() {
+                lane.backlog.give_up_half(LossReason::MemoryPressure, account);
             }
-            lane.backlog.give_up_half(LossReason::MemoryPressure, account)
         };
-        let mut given_up = 0;
         for at in self.waiting_lanes() {
-            given_up += self.with_lane(at, give_up).unwrap_or(0);
+            self.with_lane(at, give_up);
         }
         self.settle_charge();
-        given_up > 0
+        self.lane_bytes() < in_lanes
+    }
+
+    /// What its lanes hold. Shared payloads count too: giving them up may free them.
+    pub(super) fn lane_bytes(&self) -> usize {
+        self.lanes.as_ref().map_or(0, |lanes| lanes.held_bytes.max(lanes.queued_bytes as usize))
     }
 
     fn waiting_lanes(&self) -> Vec<u32> {

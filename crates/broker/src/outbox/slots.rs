@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use floodway::{Account, Depth, Filter, Overflow, SubscriptionKey};
+use floodway::{Account, Depth, EndReason, Filter, Overflow, SubscriptionKey};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
@@ -21,6 +21,8 @@ pub(super) struct Special {
     pub(super) max: Option<u64>,
     /// How the client is told of losses and of the end.
     pub(super) report: Report,
+    /// Why it was ended while its session goes on.
+    pub(super) end: Option<EndReason>,
     /// The messages of a subscription that may still drop, replace or skip them.
     pub(super) lane: Option<Box<Lane>>,
 }
@@ -45,7 +47,31 @@ pub(super) struct Slot {
     pub(super) stage: Stage,
 }
 
+/// What is left of a subscription that is gone.
+#[derive(Debug)]
+pub(super) struct Vacated {
+    pub(super) account: Account,
+    /// Memory of its lane.
+    pub(super) lane_bytes: usize,
+    /// All of it, if it was ended while its session goes on.
+    pub(super) last: Option<Box<Slot>>,
+}
+
 impl Slot {
+    fn clone_without_lane(&mut self) -> Slot {
+        let special =
+            self.special.take().map(|special| Box::new(Special { lane: None, ..*special }));
+        Slot {
+            sid: self.sid.clone(),
+            filter: self.filter.clone(),
+            account: self.account.clone(),
+            special,
+            high_water: self.high_water,
+            serial: self.serial,
+            stage: self.stage,
+        }
+    }
+
     /// How many more messages it may get before it ends by itself.
     #[inline]
     pub(super) fn left(&self) -> u64 {
@@ -167,8 +193,8 @@ impl Slots {
     }
 
     /// Frees the place of a closing subscription once nothing of it is in the stream; returns its
-    /// final account then, and the memory of its lane.
-    pub(super) fn vacate_if_drained(&mut self, at: u32) -> Option<(Account, usize)> {
+    /// what was left of it then.
+    pub(super) fn vacate_if_drained(&mut self, at: u32) -> Option<Vacated> {
         let slot = &mut self.slots[at as usize];
         // A lane that has run empty may still have something to tell.
         let speaks = slot.lane().is_some_and(Lane::is_listed);
@@ -177,9 +203,11 @@ impl Slots {
         }
         slot.stage = Stage::Vacant;
         let lane_bytes = slot.lane().map_or(0, |lane| lane.backlog.held_bytes());
-        slot.special = None;
+        let ended = slot.special.as_ref().is_some_and(|special| special.end.is_some());
         self.vacant.push(at);
-        Some((std::mem::take(&mut slot.account), lane_bytes))
+        let last = ended.then(|| Box::new(slot.clone_without_lane()));
+        slot.special = None;
+        Some(Vacated { account: std::mem::take(&mut slot.account), lane_bytes, last })
     }
 
     /// Everything that is open, or closing with something in the stream.

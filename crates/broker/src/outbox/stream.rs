@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use floodway::{Depth, EndReason, Filter, LossReason, SubscriptionKey};
 use floodway_queue::ByteQueue;
 
+use super::ends::Ends;
 use super::lanes::Lane;
 use super::ledger::{CONTROL, Written};
 use super::slots::{Slot, Stage};
@@ -76,7 +77,10 @@ impl Outbox {
             self.credit.earn(written as u64, self.settings.burst);
         }
         self.depth.bytes -= written as u64;
-        let Self { slots, depth, retired, lanes, .. } = self;
+        let Self { slots, depth, retired, lanes, ends, .. } = self;
+        if let Some(lanes) = lanes {
+            lanes.pass(written as u64);
+        }
         self.ledger.advance(written, |Written { slot: at, messages, bytes }| {
             if at == CONTROL {
                 return;
@@ -85,11 +89,11 @@ impl Outbox {
             if let Some(slot) = slots.at_mut(at) {
                 slot.account.deliver(messages, bytes);
             }
-            if let Some((account, lane_bytes)) = slots.vacate_if_drained(at) {
-                retired.add(&account);
+            if let Some(vacated) = slots.vacate_if_drained(at) {
                 if let Some(lanes) = lanes {
-                    lanes.forget(lane_bytes);
+                    lanes.forget(vacated.lane_bytes);
                 }
+                Ends::book(ends, retired, vacated);
             }
         });
     }
@@ -141,7 +145,7 @@ impl Outbox {
             if self.slots.at(at).is_some_and(Slot::ends_session) {
                 return Some(reason);
             }
-            if let Some(end) = self.end_alone(at, reason, framing) {
+            if let Some(end) = self.end_alone(at, reason, framing, now) {
                 return Some(end);
             }
         }

@@ -1,6 +1,12 @@
 mod framing;
+mod lane_answers;
+mod lane_ends;
+mod lane_memory;
+mod lane_model;
+mod lanes;
 mod model;
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
 
@@ -51,11 +57,33 @@ impl Client {
         self.subscribe(sid, spec).unwrap()
     }
 
+    /// Subscribes with a policy of its own.
+    fn lossy(
+        &mut self,
+        sid: u64,
+        policy: Policy,
+        limits: Limits,
+        report: Report,
+    ) -> SubscriptionKey {
+        let overflow = Some(Arc::new(Overflow::new(policy, limits)));
+        self.subscribe(sid, SubscriptionSpec { queue_group: None, overflow, report }).unwrap()
+    }
+
     fn deliver(&mut self, key: SubscriptionKey, payloads: &[&[u8]]) -> (Taken, Option<EndReason>) {
+        self.publish(key, "s", &[], payloads)
+    }
+
+    fn publish(
+        &mut self,
+        key: SubscriptionKey,
+        subject: &str,
+        headers: &[u8],
+        payloads: &[&[u8]],
+    ) -> (Taken, Option<EndReason>) {
         let run: Vec<_> = payloads
             .iter()
             .map(|payload| {
-                let message = Message::new(b"s", payload);
+                let message = Message::new(subject.as_bytes(), payload).with_headers(headers);
                 if payload.len() >= SHARE_FROM_BYTES {
                     message.keep(&self.budget);
                 }
@@ -79,6 +107,40 @@ impl Client {
         self.outbox.end_write(taken, count, end, self.now)
     }
 
+    /// The socket takes no more: a byte of an answer is in it, and that is all.
+    fn block(&mut self) {
+        assert!(self.outbox.push_control(&answer(b"-"), self.now).is_none());
+        assert!(!self.write(1));
+        assert!(self.outbox.is_blocked());
+    }
+
+    /// Delivers messages with these numbers in one run.
+    fn count(&mut self, key: SubscriptionKey, numbers: RangeInclusive<u64>) -> Taken {
+        let payloads: Vec<_> = numbers.map(|number| number.to_string()).collect();
+        let run: Vec<_> = payloads.iter().map(String::as_bytes).collect();
+        let (taken, ended) = self.deliver(key, &run);
+        assert_eq!(ended, None);
+        taken
+    }
+
+    fn ping(&mut self, answer: &str) {
+        let answer = framing::answer(answer.as_bytes());
+        assert!(self.outbox.push_control(&answer, self.now).is_none());
+    }
+
+    /// All that it got so far in few words, once it takes everything. What made it block is left
+    /// out.
+    fn said(&mut self) -> Vec<String> {
+        let said = self.frames().iter().map(Frame::to_string).collect::<Vec<_>>();
+        said.into_iter().filter(|line| line != "-").collect()
+    }
+
+    fn backlog(&mut self, key: SubscriptionKey) -> Depth {
+        let slot = self.outbox.slots.at_mut(key.slot).unwrap();
+        slot.lane().map_or_else(Depth::default, |lane| lane.backlog.depth())
+    }
+
+    /// All that it got so far, once it takes everything.
     fn frames(&mut self) -> Vec<Frame> {
         self.outbox.on_writable();
         while self.write(usize::MAX) {}

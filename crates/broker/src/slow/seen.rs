@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use floodway::{Account, Filter, Limits, LossReason, Losses};
+use floodway::{Account, EndReason, Filter, Limits, LossReason, Losses};
 
 use crate::advisory::ADVISORY_SLOW;
 use crate::snapshot::SubscriptionSnapshot;
@@ -74,6 +74,8 @@ pub(super) struct Seen {
     pub(super) queued: u64,
     pub(super) queued_bytes: u64,
     pub(super) age: Duration,
+    /// Why it was ended while its session goes on; once nothing of it is queued any more.
+    pub(super) end: Option<EndReason>,
 }
 
 impl Seen {
@@ -87,6 +89,7 @@ impl Seen {
             queued: one.account.queued(),
             queued_bytes: one.account.queued_bytes(),
             age: one.oldest_age.unwrap_or_default(),
+            end: one.end.clone().filter(|_| one.account.queued() == 0),
         }
     }
 
@@ -99,6 +102,8 @@ impl Seen {
         self.queued += other.queued;
         self.queued_bytes += other.queued_bytes;
         self.age = self.age.max(other.age);
+        // One that has ended, and its successor.
+        self.end = self.end.take().filter(|_| other.end.is_some());
     }
 
     pub(super) fn gets_advisories(&self) -> bool {

@@ -1,5 +1,6 @@
 //! The watch over scripted accounts; time is what the test says.
 
+use std::slice;
 use std::time::{Duration, Instant, SystemTime};
 
 use floodway::{Account, EndReason, LimitKind, Limits, LossReason, Losses};
@@ -23,6 +24,7 @@ fn subscription(sid: &str, subject: &str) -> SubscriptionSnapshot {
         replaced: 0,
         high_water: 0,
         oldest_age: None,
+        end: None,
     }
 }
 
@@ -90,7 +92,7 @@ impl Scene {
         let (now, troubles) = (self.now(), self.troubles());
         let due = self.watch.is_due(oldest_ms.is_some(), troubles, now);
         due.then(|| {
-            self.watch.look(&session(&[self.one.clone()]), troubles, now, wall(self.now_ms))
+            self.watch.look(&session(slice::from_ref(&self.one)), troubles, now, wall(self.now_ms))
         })
     }
 
@@ -208,7 +210,7 @@ fn one_that_loses_again_and_again_stays_in_one_episode() {
         changes += scene.tick(500, Some(1)).unwrap().len();
     }
     assert_eq!(changes, 1);
-    let now = scene.watch.as_of(&session(&[scene.one.clone()])).pop().map(check).unwrap();
+    let now = scene.watch.as_of(&session(slice::from_ref(&scene.one))).pop().map(check).unwrap();
     assert_eq!((now.expired, now.delivered, now.outcome), (40, 351, SlowOutcome::Ongoing));
 }
 
@@ -262,7 +264,7 @@ fn with_the_session_everything_is_over() {
     let reason = EndReason::Disconnected { cause: "client closed" };
     scene.one.account.lose_queued(LossReason::of_end(&reason));
     let (end, stopped) = (Some(reason.clone()), Some(wall(3000)));
-    let last = SessionSnapshot { end, stopped, ..session(&[scene.one.clone()]) };
+    let last = SessionSnapshot { end, stopped, ..session(slice::from_ref(&scene.one)) };
     let over = scene.watch.ended(&last).pop().map(check).unwrap();
     assert_eq!((over.outcome, over.until), (SlowOutcome::Ended(reason), Some(wall(3000))));
     assert_eq!(over.losses.of(LossReason::Disconnected), 3);
@@ -363,7 +365,7 @@ fn advisories_are_limited_and_the_rest_is_counted() {
         (Some("slow"), Some("recovered"))
     );
     assert_eq!(
-        (&made[0].subject[..], &first["type"]),
+        (made[0].subject, &first["type"]),
         ("$FLOODWAY.ADVISORY.SLOW", &"floodway.advisory.slow".into())
     );
     let one = &first["subscription"];

@@ -344,6 +344,10 @@ impl SlowWatch {
             queued_max: one.queued,
             announced,
         };
+        if let Some(reason) = &one.end {
+            let episode = new.episode(client, SlowOutcome::Ended(reason.clone()), Some(at));
+            return Some(Change { episode, counts: one.counts.clone(), announce: false });
+        }
         let episode = new.episode(client, SlowOutcome::Ongoing, None);
         self.ongoing.insert(place, new);
         Some(Change { episode, counts: one.counts.clone(), announce: announced })
@@ -362,6 +366,11 @@ impl SlowWatch {
         ongoing.update(one);
         if grown || one.age >= SLOW_AFTER {
             ongoing.last_slow = Some(now);
+        }
+        if let Some(reason) = &one.end {
+            let over = self.ongoing.remove(place);
+            let episode = over.episode(client, SlowOutcome::Ended(reason.clone()), Some(at));
+            return Some(Change { episode, counts: over.seen.counts, announce: false });
         }
         if ongoing.last_slow.is_some_and(|last| now < last + RECOVERED_AFTER) {
             return None;

@@ -126,8 +126,9 @@ impl<T: Held> Backlog<T> {
     /// Gives memory back: of what has expired, or else that of the older half of what is queued,
     /// which is lost; how many messages that were.
     pub fn give_up_half(&mut self, reason: LossReason, account: &mut Account) -> u64 {
+        let expired = self.unfreed().messages;
         if self.free_expired() {
-            return 0;
+            return expired;
         }
         let count = self.entries.len().div_ceil(2);
         (0..count).for_each(|_| self.drop_first(reason, account));

@@ -18,6 +18,7 @@ fn policies() -> [Policy; 4] {
 }
 
 // checklist: E5
+// spec: OVF-6
 #[test]
 fn the_last_millisecond_that_is_delivered_and_the_first_that_is_not() {
     for policy in policies() {

@@ -212,7 +212,7 @@ fn a_function_sees_depth_bytes_age_and_what_it_would_replace() {
         ["0 0 None None", "1 4 Some(5) None", "2 6 Some(7) Some(4)", "2 4 Some(1) Some(2)"];
     assert_eq!(*shown.lock().unwrap(), expected);
     let taken = subscription.take_backlog_at(clock.now());
-    assert_eq!(taken.iter().map(|one| one.seq()).collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(taken.iter().map(Delivery::seq).collect::<Vec<_>>(), [3, 4]);
     let size = Message::new(b"s", b"b1").size() as u64;
     assert_eq!((size, subscription.account().conflated()), (3, 2));
 }

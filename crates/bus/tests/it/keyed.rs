@@ -23,6 +23,7 @@ fn update(key: usize, value: usize) -> Sent {
 }
 
 // checklist: E9
+// spec: OVF-5, TLD-2
 #[test]
 fn a_million_updates_of_a_hundred_keys_leave_the_hundred_latest() {
     const UPDATES: usize = 1_000_000;

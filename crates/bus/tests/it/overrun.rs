@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use floodway::{Fallback, Limits, LossReason, Policy, SHARE_FROM_BYTES};
+use floodway::{Delivery, Fallback, Limits, LossReason, Policy, SHARE_FROM_BYTES};
 
 use crate::oracle::Rule;
 use crate::paused::{Paused, Sent};
@@ -33,7 +33,7 @@ fn one_more_than_fits_loses_exactly_one_and_says_so() {
             }
             let backlog = subscription.take_backlog_at(clock.now());
             let expected = (1..=1001).filter(|&seq| seq != lost);
-            assert!(backlog.iter().map(|one| one.seq()).eq(expected.clone()));
+            assert!(backlog.iter().map(Delivery::seq).eq(expected.clone()));
             let payloads = backlog.iter().map(|one| String::from_utf8_lossy(one.payload()));
             assert!(payloads.eq(expected.map(|seq| seq.to_string())));
             // The newest is missed behind all others, and told with the next that comes.
@@ -90,6 +90,7 @@ fn room_for_nothing_is_a_limit_like_others() {
 }
 
 // checklist: A7
+// spec: OVF-4
 #[test]
 fn what_cannot_fit_even_alone_pushes_nothing_out() {
     for rule in [Rule::DropOldest, Rule::BySubject(Fallback::DropOldest)] {

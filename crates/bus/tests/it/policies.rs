@@ -1,5 +1,5 @@
-//! A script for each policy: exactly who survives, what the consumer is told, and the account, after
-//! each operation. The scripts are tables in `scripts/`; a key is a letter, a value a digit.
+//! A script for each policy: exactly who survives, what the consumer is told, and the account,
+//! after each operation. The scripts are tables in `scripts/`; a key is a letter, a value a digit.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -143,18 +143,21 @@ fn messages(limit: u64) -> Limits {
 }
 
 // checklist: A7
+// spec: OVF-1
 #[test]
 fn disconnect() {
     play(include_str!("scripts/disconnect.txt"), Rule::Disconnect, messages(3));
 }
 
 // checklist: A7
+// spec: OVF-4, TLD-1
 #[test]
 fn drop_newest() {
     play(include_str!("scripts/drop-newest.txt"), Rule::DropNewest, messages(3));
 }
 
 // checklist: A7
+// spec: OVF-4, TLD-1
 #[test]
 fn drop_oldest() {
     play(include_str!("scripts/drop-oldest.txt"), Rule::DropOldest, messages(3));
@@ -170,6 +173,7 @@ fn drop_oldest_by_bytes_and_age() {
 }
 
 // checklist: A7 E9
+// spec: OVF-5, TLD-2
 #[test]
 fn conflate_by_subject_by_header_and_by_payload() {
     let script = include_str!("scripts/conflate.txt");

@@ -6,8 +6,8 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use floodway::{
-    Bus, BusConfig, Charge, Consumer, EndReason, Filter, Limits, LossReason, Message, Policy,
-    SharedMessage, SubscribeOptions, SubscriptionKey, Taken,
+    Bus, BusConfig, Charge, Consumer, Delivery, EndReason, Filter, Limits, LossReason, Message,
+    Missed, Policy, SharedMessage, SubscribeOptions, SubscriptionKey, Taken,
 };
 
 use crate::paused::Paused;
@@ -49,9 +49,9 @@ fn those_that_may_lose_give_back_what_is_oldest_and_nobody_is_ended() {
         // It is told what it missed, and has the newest of what came.
         let backlog = subscription.take_backlog_at(clock.now());
         let first = account.losses().total() + 1;
-        assert!(backlog.iter().map(|one| one.seq()).eq(first..first + account.queued()));
+        assert!(backlog.iter().map(Delivery::seq).eq(first..first + account.queued()));
         let missed = backlog.front().and_then(|one| one.missed());
-        assert!(account.queued() == 0 || missed.map_or(0, |missed| missed.total()) == first - 1);
+        assert!(account.queued() == 0 || missed.map_or(0, Missed::total) == first - 1);
         drop(backlog);
     }
     assert!(held > LIMIT / 2 && held <= LIMIT && lost > PUBLISHED as u64 / 2, "{held} {lost}");
@@ -139,7 +139,10 @@ impl Consumer for Holder {
     }
 }
 
-fn holders(bus: &Bus, count: usize) -> (Vec<Arc<Holder>>, Arc<AtomicU64>, Arc<Mutex<Vec<u64>>>) {
+/// Holders of one byte, two bytes and so on; how often they were asked; and who was evicted.
+type Crowd = (Vec<Arc<Holder>>, Arc<AtomicU64>, Arc<Mutex<Vec<u64>>>);
+
+fn crowd(bus: &Bus, count: usize) -> Crowd {
     let (asked, evicted) = (Arc::default(), Arc::default());
     let holders = (1..=count)
         .map(|n| {
@@ -156,7 +159,7 @@ fn holders(bus: &Bus, count: usize) -> (Vec<Arc<Holder>>, Arc<AtomicU64>, Arc<Mu
 fn victims_are_the_largest_and_found_without_a_look_at_everybody_for_each() {
     let total = (MANY * (MANY + 1) / 2) as u64;
     let bus = Bus::new(&BusConfig { memory_budget: total });
-    let (holders, asked, evicted) = holders(&bus, MANY);
+    let (holders, asked, evicted) = crowd(&bus, MANY);
     // In an order that is not that of their size.
     for n in 0..MANY {
         bus.attach(holders[n * 7919 % MANY].clone());
@@ -181,7 +184,7 @@ fn victims_are_the_largest_and_found_without_a_look_at_everybody_for_each() {
 fn who_has_grown_since_everybody_was_looked_at_is_found() {
     const COUNT: usize = 1000;
     let bus = Bus::new(&BusConfig { memory_budget: 1 << 20 });
-    let (holders, _, evicted) = holders(&bus, COUNT);
+    let (holders, _, evicted) = crowd(&bus, COUNT);
     holders.iter().for_each(|holder| _ = bus.attach(holder.clone()));
     let one_more = || bus.make_room(bus.budget().limit() - bus.budget().used() + 1);
     one_more();
@@ -199,7 +202,7 @@ fn who_has_grown_since_everybody_was_looked_at_is_found() {
 fn nobody_is_kept_because_it_might_be_a_victim() {
     const COUNT: usize = 1000;
     let bus = Bus::new(&BusConfig { memory_budget: 1 << 20 });
-    let (mut holders, ..) = holders(&bus, COUNT);
+    let (mut holders, ..) = crowd(&bus, COUNT);
     let ids: Vec<_> = holders.iter().map(|holder| bus.attach(holder.clone())).collect();
     bus.make_room((1 << 20) - bus.budget().used() + 1);
     let watch: Vec<_> = holders.iter().map(Arc::downgrade).collect();
@@ -237,7 +240,7 @@ fn threads_that_need_room_end_nobody_who_may_lose() {
         assert_eq!((account.is_conserved(), account.matched()), (true, 400));
         let mut last = 0;
         for one in subscription.take_backlog() {
-            let missed = one.missed().map_or(0, |missed| missed.total());
+            let missed = one.missed().map_or(0, Missed::total);
             assert_eq!(one.seq(), last + missed + 1);
             last = one.seq();
         }

@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 
 use super::StatusSource;
 use super::clock::{before, between, moment, span};
+use super::limits::{LimitsShown, millis};
 use super::loss::ByReason;
 use super::selection::{Selection, Wanted};
 
@@ -154,6 +155,8 @@ struct Connection<'a> {
     held_bytes: u64,
     matched: u64,
     lost: ByReason,
+    conflated: u64,
+    expired: u64,
     paced_by: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     subscriptions_list: Option<Vec<&'a str>>,
@@ -196,6 +199,8 @@ impl<'a> Connection<'a> {
             held_bytes: seen.held_bytes,
             matched: seen.matched,
             lost: ByReason(seen.losses.clone()),
+            conflated: seen.conflated,
+            expired: seen.expired,
             paced_by: &seen.paced_by,
             subscriptions_list: listed
                 .map(|list| list.iter().map(|one| one.subject.as_str()).collect()),
@@ -214,6 +219,9 @@ struct Subscription<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     qgroup: Option<String>,
     policy: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    limits: LimitsShown,
     matched: u64,
     delivered: u64,
     queued: u64,
@@ -222,8 +230,16 @@ struct Subscription<'a> {
     lost_by_reason: ByReason,
     conflated: u64,
     expired: u64,
+    /// Of what is queued, messages that stand for others too.
+    replaced: u64,
     high_water: u64,
-    oldest_age_ms: Option<u64>,
+    /// The age of the oldest queued message; 0 if nothing is queued.
+    behind_ms: u64,
+    /// Why it was ended while its connection goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason_code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 impl<'a> Subscription<'a> {
@@ -235,6 +251,8 @@ impl<'a> Subscription<'a> {
             subject: &seen.subject,
             qgroup: group.map(|name| String::from_utf8_lossy(name).into_owned()),
             policy: seen.policy,
+            key: seen.key.as_deref(),
+            limits: LimitsShown::of(&seen.limits),
             matched: account.matched(),
             delivered: account.delivered(),
             queued: account.queued(),
@@ -243,8 +261,11 @@ impl<'a> Subscription<'a> {
             lost_by_reason: ByReason(losses),
             conflated: account.conflated(),
             expired: account.expired(),
+            replaced: seen.replaced,
             high_water: seen.high_water,
-            oldest_age_ms: seen.oldest_age.map(|age| age.as_millis() as u64),
+            behind_ms: millis(seen.oldest_age.unwrap_or_default()),
+            reason_code: seen.end.as_ref().map(EndReason::name),
+            reason: seen.end.as_ref().map(ToString::to_string),
         }
     }
 }

@@ -20,7 +20,7 @@ use super::{StatusSource, process};
 /// The classic text format: every scraper reads it.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Subscriptions with series of their own: 9 lines each, so a scrape stays below 2 MB.
+/// Subscriptions with series of their own: 10 lines each, so a scrape stays below 2 MB.
 const SUBSCRIPTIONS_SHOWN: usize = 1000;
 
 /// The whole page, as of now.
@@ -43,6 +43,8 @@ struct Scrape {
     refused: u64,
     lookups: u64,
     publishers_paused: u64,
+    slow_now: u64,
+    slow_episodes: u64,
     memory_limit: u64,
     memory_used: u64,
     resident_bytes: Option<u64>,
@@ -72,6 +74,8 @@ impl Scrape {
             refused: source.broker.meters().refused(),
             lookups: bus.lookup_count(),
             publishers_paused,
+            slow_now: registry.slow_now(),
+            slow_episodes: registry.slow_episodes(),
             memory_limit: bus.budget().limit(),
             memory_used: bus.budget().used(),
             resident_bytes: process::resident_bytes(),
@@ -143,6 +147,14 @@ impl Scrape {
             .map(|reason| ([("reason", reason.name())], self.totals.losses.of(reason)));
         let help = "Messages that matched and were not delivered, by reason.";
         sheet.counters("messages_lost_total", help, lost)?;
+        let help = "Messages replaced by a later one of their key.";
+        sheet.counter("messages_conflated_total", help, self.totals.conflated)?;
+        let help = "Messages that were too old to be delivered.";
+        sheet.counter("messages_expired_total", help, self.totals.expired)?;
+        let help = "Subscriptions that are slow now.";
+        sheet.gauge("subscriptions_slow", help, self.slow_now)?;
+        let help = "How often a subscription became slow.";
+        sheet.counter("slow_episodes_total", help, self.slow_episodes)?;
         let help = "Connections ended because their client was too slow.";
         sheet.counter("slow_consumers_total", help, self.totals.slow_consumers)?;
         let ends = self.totals.ends.iter().map(|(name, count)| ([("reason", *name)], *count));
@@ -175,6 +187,8 @@ impl Scrape {
         gauge("subscription_queued_messages", help, |one| one.queued)?;
         let help = "Bytes of the subscription waiting for the socket.";
         gauge("subscription_queued_bytes", help, |one| one.queued_bytes)?;
+        let help = "Waiting messages of the subscription that took the place of earlier ones.";
+        gauge("subscription_replaced_messages", help, |one| one.replaced)?;
         let help = "The most messages of the subscription that ever waited.";
         gauge("subscription_high_water_messages", help, |one| one.high_water)?;
         let help = "How long the oldest message of the subscription has been waiting.";

@@ -8,11 +8,12 @@ use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
 
 use floodway::{
-    Consumer, EndReason, Filter, Limits, Message, Overflow, PushbackMode, SubscriptionKey, Taken,
+    Consumer, EndReason, Filter, Limits, Message, Missed, Overflow, PushbackMode, SubscriptionKey,
+    Taken,
 };
 use floodway_broker::{
-    Access, Broker, BrokerConfig, Framing, Identity, Report, Rules, Session, Sid, SubscriptionSpec,
-    WriteEnd,
+    Access, Broker, BrokerConfig, Framing, Identity, Notes, Report, Rules, Session, Sid,
+    SubscriptionSpec, WriteEnd,
 };
 use floodway_queue::{BlockPool, ByteQueue};
 use serde_json::Value;
@@ -152,11 +153,16 @@ impl Client {
         let bytes = messages * 10;
         self.session.with_outbox(|outbox| {
             outbox.on_writable();
-            let mut queue = outbox.begin_write().expect("something is queued");
+            let mut queue = outbox.begin_write(&Bare, Instant::now()).expect("something is queued");
             queue.advance(bytes, self.broker.pool());
             outbox.end_write(queue, bytes, WriteEnd::Blocked, Instant::now());
         });
         self.session.count_out(bytes as u64);
+    }
+
+    /// What time brings, once so much of it has passed.
+    pub(super) fn sweep(&self, after: Duration) {
+        assert_eq!(self.session.sweep(&Bare, Instant::now() + after), None);
     }
 
     pub(super) fn close(&self) {
@@ -172,6 +178,14 @@ impl Consumer for Receiver {
     }
 
     fn wake(&self, _now: Instant) {}
+
+    fn is_behind(&self) -> bool {
+        self.0.is_behind()
+    }
+
+    fn sets_pace(&self, key: SubscriptionKey) -> bool {
+        self.0.sets_pace(key)
+    }
 
     fn has_ended(&self) -> bool {
         self.0.end_reason().is_some()
@@ -226,6 +240,18 @@ impl Framing for Bare {
 
     fn frame_len(&self, _head: &[u8], message: &Message<'_>) -> usize {
         message.payload.len()
+    }
+
+    fn tells(&self) -> bool {
+        true
+    }
+
+    fn annotate(&self, _headers: &[u8], _notes: &Notes<'_>, _annotated: &mut Vec<u8>) -> bool {
+        true
+    }
+
+    fn missed(&self, _subject: &[u8], sid: &Sid, missed: &Missed) -> Vec<u8> {
+        format!("{sid} missed {}", missed.total()).into_bytes()
     }
 
     fn ended(&self, _subject: &[u8], _sid: &Sid, _reason: &EndReason) -> Vec<u8> {

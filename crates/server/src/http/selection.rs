@@ -8,9 +8,9 @@ use std::cmp::Ordering;
 use std::time::{Duration, SystemTime};
 
 use floodway_broker::SessionSnapshot;
-use serde::Serialize;
 
 use super::clock::between;
+use super::parameter::{BadParameter, bad, check_once, not_valid, number};
 
 /// Connections listed unless asked for another number, as in nats-server.
 const LIMIT_DEFAULT: usize = 1024;
@@ -78,14 +78,6 @@ pub(super) struct Selection {
     pub(super) sort: Sort,
 }
 
-/// A parameter that was not understood.
-#[derive(Debug, Serialize, PartialEq, Eq)]
-pub(super) struct BadParameter {
-    parameter: String,
-    problem: String,
-    expected: String,
-}
-
 impl Selection {
     /// Checks the parameters as they stood in the address.
     pub(super) fn parse(parameters: &[(String, String)]) -> Result<Self, BadParameter> {
@@ -93,9 +85,7 @@ impl Selection {
         let mut selection =
             Self { state, subs: false, limit: LIMIT_DEFAULT, offset: 0, cid: None, sort };
         for (at, (name, value)) in parameters.iter().enumerate() {
-            if parameters[..at].iter().any(|(earlier, _)| earlier == name) {
-                return Err(bad(name, "given twice", "each parameter once"));
-            }
+            check_once(parameters, at)?;
             match name.as_str() {
                 "state" => selection.state = state_of(value)?,
                 "subs" => selection.subs = value == "detail" || flag("subs", value)?,
@@ -190,22 +180,6 @@ fn flag(name: &str, value: &str) -> Result<bool, BadParameter> {
             Err(not_valid(name, value, &format!("0, 1{detail}")))
         }
     }
-}
-
-fn number(name: &str, value: &str, max: u64) -> Result<u64, BadParameter> {
-    match value.parse() {
-        Ok(number) if number <= max => Ok(number),
-        _ => Err(not_valid(name, value, &format!("a number from 0 to {max}"))),
-    }
-}
-
-fn not_valid(name: &str, value: &str, expected: &str) -> BadParameter {
-    bad(name, &format!("{value:?} is not valid"), expected)
-}
-
-fn bad(parameter: &str, problem: &str, expected: &str) -> BadParameter {
-    let (problem, expected) = (problem.to_owned(), expected.to_owned());
-    BadParameter { parameter: parameter.to_owned(), problem, expected }
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! The subscriptions that get time series of their own.
 //!
 //! A series costs the scraper memory for as long as it keeps history, and a broker may have
-//! a million subscriptions. So only the busiest are shown one by one, those with the most messages
-//! queued: whoever looks for a slow consumer finds it among them.
+//! a million subscriptions. So only some are shown one by one: those that are slow, because what
+//! they have queued is old, and then those with the most messages queued.
 
 use std::cmp::Reverse;
 use std::time::Duration;
 
 use floodway::Losses;
-use floodway_broker::{SessionSnapshot, SubscriptionSnapshot};
+use floodway_broker::{SLOW_AFTER, SessionSnapshot, SubscriptionSnapshot};
 
 /// One subscription. What it is known by is unique in a scrape.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub(super) struct Series {
     pub(super) expired: u64,
     pub(super) queued: u64,
     pub(super) queued_bytes: u64,
+    pub(super) replaced: u64,
     pub(super) high_water: u64,
     pub(super) oldest_age: Option<Duration>,
 }
@@ -39,6 +40,7 @@ impl Series {
             expired: account.expired(),
             queued: account.queued(),
             queued_bytes: account.queued_bytes(),
+            replaced: seen.replaced,
             high_water: seen.high_water,
             oldest_age: seen.oldest_age,
             sid: seen.sid,
@@ -54,12 +56,13 @@ impl Series {
         self.expired += other.expired;
         self.queued += other.queued;
         self.queued_bytes += other.queued_bytes;
+        self.replaced += other.replaced;
         self.high_water = self.high_water.max(other.high_water);
         self.oldest_age = self.oldest_age.max(other.oldest_age);
     }
 }
 
-/// The subscriptions with the most queued, out of all that are added.
+/// The slow subscriptions and those with the most queued, out of all that are added.
 #[derive(Debug)]
 pub(super) struct Busiest {
     most: usize,
@@ -94,7 +97,7 @@ impl Busiest {
         }
     }
 
-    /// The busiest, most queued first, and how many others there are.
+    /// The slow ones first, among each the most queued; and how many others there are.
     pub(super) fn finish(mut self) -> (Vec<Series>, usize) {
         self.cut();
         (self.kept, self.left_out)
@@ -102,7 +105,8 @@ impl Busiest {
 
     fn cut(&mut self) {
         // Stable: among equals the oldest sessions stay, in every scrape the same.
-        self.kept.sort_by_key(|series| Reverse(series.queued));
+        let is_slow = |series: &Series| series.oldest_age >= Some(SLOW_AFTER);
+        self.kept.sort_by_key(|series| Reverse((is_slow(series), series.queued)));
         self.left_out += self.kept.len().saturating_sub(self.most);
         self.kept.truncate(self.most);
     }

@@ -1,8 +1,11 @@
 //! Every page over real sockets, against a scripted broker.
 
+mod slowz;
+
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
+use floodway::LossReason;
 use serde_json::{Value, json};
 
 use super::door::Patience;
@@ -22,6 +25,14 @@ fn missing(subscription: &Value) -> i64 {
     let number = |name: &str| subscription[name].as_i64().unwrap_or_else(|| panic!("no {name}"));
     let known = ["delivered", "lost", "conflated", "expired", "queued"].map(number);
     number("matched") - known.iter().sum::<i64>()
+}
+
+/// The same of a whole connection, or of the process.
+fn missing_of_all(page: &Value, delivered: &str, queued: &str) -> i64 {
+    let number = |name: &str| page[name].as_i64().unwrap_or_else(|| panic!("no {name}"));
+    let known = [delivered, "conflated", "expired", queued].map(number).iter().sum::<i64>();
+    let lost = page["lost"].as_object().unwrap().values().filter_map(Value::as_i64).sum::<i64>();
+    number("matched") - known - lost
 }
 
 /// What happens in the scripted run. `fast` gets 5 + 3 messages on one subscription and 5 on
@@ -97,10 +108,13 @@ fn connz_shows_what_became_of_every_message() {
     is("queued_bytes", json!(30));
     is("lost", json!(0));
     is("high_water", json!(5));
-    assert!(detail["oldest_age_ms"].is_u64() && detail.get("qgroup").is_none());
+    is("limits", json!({"messages": 6, "bytes": null, "behind_ms": null, "ttl_ms": null}));
+    is("replaced", json!(0));
+    assert!(detail["behind_ms"].as_u64().unwrap() < 60_000 && detail.get("qgroup").is_none());
     for one in connections(&page) {
         let details = one["subscriptions_list_detail"].as_array().unwrap();
         assert!(details.iter().all(|detail| missing(detail) == 0), "{one}");
+        assert_eq!(missing_of_all(one, "out_msgs", "pending_msgs"), 0, "{one}");
     }
 }
 
@@ -160,6 +174,10 @@ fn metrics_are_the_ground_truth_of_a_scripted_run() {
     is("session_ends_total{reason=\"out_of_capacity\"}", 1.0);
     is("session_ends_total{reason=\"disconnected\"}", 1.0);
     is("slow_consumers_total", 1.0);
+    is("subscriptions_slow", 0.0);
+    is("slow_episodes_total", 1.0);
+    is("messages_conflated_total", 0.0);
+    is("messages_expired_total", 0.0);
     is("publishers_paused", 0.0);
     is("memory_budget_bytes", MEMORY as f64);
     is("subscriptions_left_out", 0.0);
@@ -171,6 +189,7 @@ fn metrics_are_the_ground_truth_of_a_scripted_run() {
     is(&format!("subscription_expired_total{slow}"), 0.0);
     is(&format!("subscription_queued_messages{slow}"), 3.0);
     is(&format!("subscription_queued_bytes{slow}"), 30.0);
+    is(&format!("subscription_replaced_messages{slow}"), 0.0);
     is(&format!("subscription_high_water_messages{slow}"), 5.0);
     assert!(metrics[&format!("floodway_subscription_oldest_age_seconds{slow}")] < 60.0);
     let fast = "{cid=\"1\",sid=\"1\",subject=\"a.>\"}";
@@ -343,14 +362,16 @@ fn varz_has_the_settings_and_the_sums() {
         "config_load_time": "1970-01-01T00:00:00.000Z", "threads": 3, "connections": 2,
         "total_connections": 4, "slow_consumers": 1, "subscriptions": 2, "in_msgs": 11,
         "out_msgs": 16, "in_bytes": 110, "out_bytes": 160, "matched": 28, "pending_messages": 3,
+        "conflated": 0, "expired": 0, "slow_now": 0,
         "ends": {"disconnected": 1, "out_of_capacity": 1},
     });
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&page[name], value, "{name}");
     }
     let lost = page["lost"].as_object().unwrap();
-    assert_eq!(lost.len(), 7);
+    assert_eq!(lost.len(), LossReason::ALL.len());
     assert_eq!(lost.values().filter_map(Value::as_u64).sum::<u64>(), 9);
+    assert_eq!(missing_of_all(&page, "out_msgs", "pending_messages"), 0);
     assert_eq!(page["memory_budget"]["limit"], MEMORY);
     assert_eq!(page["memory_budget"]["pressure"], "calm");
     assert!(page["memory_budget"]["used"].as_u64().unwrap() > 0);
@@ -365,7 +386,7 @@ fn the_small_pages_and_the_missing_ones() {
     let rig = Rig::new();
     let index = rig.get("/");
     assert!(index.status == 200 && index.head.contains("text/html"));
-    for page in ["/healthz", "/varz", "/connz", "/metrics"] {
+    for page in ["/healthz", "/varz", "/connz", "/slowz", "/metrics"] {
         assert!(index.body.contains(&format!("href=\"{page}\"")), "{page}");
         assert_eq!(rig.get(page).status, 200);
     }

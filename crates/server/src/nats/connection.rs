@@ -149,7 +149,7 @@ fn write_out(socket: &TcpStream, queue: &mut ByteQueue, pool: &BlockPool) -> (us
 impl Consumer for Connection {
     fn deliver(&self, key: SubscriptionKey, run: &[Message<'_>], now: Instant) -> Taken {
         let delivered = self.session.deliver(key, run, &self.framing(), now);
-        if delivered.ended {
+        if delivered.ended || delivered.ended_alone {
             self.shard.send(Command::Ended(self.place));
         }
         if delivered.write_now {

@@ -34,8 +34,12 @@ fn python() -> String {
 
 #[test]
 fn nats_py() {
-    let server = Server::start();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/nats_py.py");
+    run_python("nats_py.py", &Server::start());
+}
+
+/// Runs a script against a server; every check in it that fails fails the test.
+pub(crate) fn run_python(script: &str, server: &Server) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(script);
     let url = format!("nats://{}", server.addr());
     let output = Command::new(python()).arg(script).arg(url).output().expect("Python starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -9,11 +9,18 @@
 
 mod burst;
 mod clients;
+mod clients_slow;
 mod clients_subscribe;
 mod conservation;
+mod demo;
 mod faults;
 mod footprint;
 mod http;
+mod policies;
+mod policies_faults;
+mod policies_isolation;
+mod policies_losses;
+mod policy_model;
 mod random;
 mod raw;
 mod server;
@@ -21,6 +28,7 @@ mod shutdown;
 mod slow_consumers;
 mod startup;
 mod status;
+mod told;
 mod transcript;
 mod transcripts_auth;
 mod transcripts_delivery;

@@ -41,9 +41,10 @@ impl Peer {
             self.begin_drain(cx, now);
             return;
         }
-        // Subscriptions may have ended alone, and lanes have something to tell.
-        self.protocol.broker.reap(session);
         if session.has_queued() {
+            // Subscriptions may have ended alone, and lanes have something to tell.
+            self.protocol.broker.reap(session);
+            self.announce(cx, now);
             self.connection.flush(now);
         }
         for advisory in self.protocol.broker.registry().watch(self.connection.session(), now) {
@@ -70,6 +71,25 @@ impl Peer {
         self.next_ping = now + settings.ping_interval;
         self.connection.session().answer(PING_LINE, now);
         self.connection.flush(now);
+    }
+
+    /// The session, or a subscription of it, has ended over what was queued for it.
+    pub(crate) fn ended(&mut self, cx: &mut ShardContext, now: Instant) -> Progress {
+        self.announce(cx, now);
+        if self.connection.session().end_reason().is_some() {
+            self.begin_drain(cx, now);
+        }
+        self.drained(now)
+    }
+
+    /// Tells operators of subscriptions that have ended while the connection goes on.
+    fn announce(&self, cx: &mut ShardContext, now: Instant) {
+        let session = self.connection.session();
+        for (reason, advisory) in session.take_announcements(now) {
+            let (cid, client) = (session.id(), session.peer());
+            tracing::warn!(cid, %client, "Ended a subscription: {reason}");
+            cx.publish(advisory.subject.as_bytes(), &advisory.payload, now);
+        }
     }
 
     /// Ends the connection for a fault of the client, or the server's own reasons.
