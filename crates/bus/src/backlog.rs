@@ -104,6 +104,14 @@ pub struct Backlog<T> {
     garbage: Garbage<T>,
 }
 
+/// Where a message belongs.
+enum Place {
+    /// In the place of that entry, which has its key.
+    Of(usize),
+    /// Behind the last.
+    End(PlaceKey),
+}
+
 /// How old something is, on a clock that starts again after 49 days.
 #[inline]
 fn age(at_ms: u32, now_ms: u32) -> u32 {
@@ -184,6 +192,8 @@ impl<T: Held> Backlog<T> {
         now_ms: u32,
     ) -> Offered {
         self.expire(account, now_ms);
+        // What expires faster than it is freed would be a queue without a limit.
+        self.free_garbage(2 * run.len());
         let mut offered = Offered::default();
         let overflow = &self.overflow;
         let could_take = |message: &Message<'_>| overflow.could_take(message.size() as u64);
@@ -233,18 +243,21 @@ impl<T: Held> Backlog<T> {
         // What could not be queued even alone must not push out everything else first.
         let hopeless = !self.overflow.could_take(size);
         loop {
-            let (verdict, key) = self.judge(message, size, now_ms);
+            let (verdict, place) = self.judge(message, size, now_ms);
             match verdict {
                 Verdict::Accept => {
-                    let seq = account.matched() + passed + 1;
                     if passed > 0 {
                         account.skip_conflated(passed);
                     }
-                    self.take(message, seq, key, passed as u32, account, budget, now_ms);
+                    self.take(message, place, passed as u32, account, budget, now_ms);
                     offered.queued += passed + 1;
                     return;
                 }
                 Verdict::DropOldest if !self.is_empty() && !hopeless => {
+                    if self.exchange_first(message, size, reason, account, budget, now_ms) {
+                        offered.queued += 1;
+                        return;
+                    }
                     self.drop_first(reason, account);
                 }
                 Verdict::Refuse | Verdict::DropOldest => {
@@ -262,7 +275,8 @@ impl<T: Held> Backlog<T> {
     }
 
     /// What the policy says of a message, and where it belongs.
-    fn judge(&self, message: &Message<'_>, size: u64, now_ms: u32) -> (Verdict, PlaceKey) {
+    fn judge(&self, message: &Message<'_>, size: u64, now_ms: u32) -> (Verdict, Place) {
+        let nowhere = Place::End(PlaceKey::None);
         let key = match &self.overflow.policy {
             Policy::Conflate(conflation) => PlaceKey::of(&conflation.key, message),
             Policy::Custom(custom) => {
@@ -276,52 +290,82 @@ impl<T: Held> Backlog<T> {
                 match custom.admit(&Offer { depth, oldest, limits, message, size_of_key }) {
                     Admit::Accept => PlaceKey::None,
                     Admit::Replace(key) => PlaceKey::Own(key),
-                    Admit::Refuse => return (Verdict::Refuse, PlaceKey::None),
-                    Admit::DropOldest => return (Verdict::DropOldest, PlaceKey::None),
+                    Admit::Refuse => return (Verdict::Refuse, nowhere),
+                    Admit::DropOldest => return (Verdict::DropOldest, nowhere),
                     Admit::End => {
                         let limit = crate::end::LimitKind::Messages;
                         let (messages, bytes) = (depth.messages, depth.bytes);
                         let end = EndReason::OutOfCapacity { limit, messages, bytes };
-                        return (Verdict::End(end), PlaceKey::None);
+                        return (Verdict::End(end), nowhere);
                     }
                 }
             }
             _ => PlaceKey::None,
         };
         let depth = self.depth();
-        let verdict = match self.place_of(&key, message) {
+        match self.place_of(&key, message) {
             Some(at) => {
                 let bytes = depth.bytes - self.entries[at].held.size() as u64;
-                self.overflow.admit(Depth { bytes, ..depth }, 0, size)
+                (self.overflow.admit(Depth { bytes, ..depth }, 0, size), Place::Of(at))
             }
-            None => self.overflow.admit(depth, 1, size),
-        };
-        (verdict, key)
+            None => (self.overflow.admit(depth, 1, size), Place::End(key)),
+        }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one entry")]
+    /// Drops the first in line and puts the message behind the last, in the same memory; false if
+    /// the limits need more than that. In a steady flow through a full queue this is all there is.
+    fn exchange_first(
+        &mut self,
+        message: &Message<'_>,
+        size: u64,
+        reason: LossReason,
+        account: &mut Account,
+        budget: &Budget,
+        now_ms: u32,
+    ) -> bool {
+        let Some(first) = self.entries.front().filter(|_| self.keys.is_none()) else {
+            return false;
+        };
+        let (old, seq, own) = (first.held.size() as u64, first.seq, first.held.own_bytes());
+        let depth = self.depth();
+        let without = Depth { messages: depth.messages - 1, bytes: depth.bytes - old };
+        if self.overflow.policy != Policy::DropOldest
+            || self.overflow.admit(without, 1, size) != Verdict::Accept
+        {
+            return false;
+        }
+        account.drop_queued(reason, 1, old);
+        account.enqueue(1, size);
+        self.first_place += 1;
+        self.gap_at(self.first_place, true).add_lost(reason, 1, seq, seq);
+        self.entries.rotate_left(1);
+        if let Some(last) = self.entries.back_mut() {
+            last.held.replace(message, budget);
+            self.own_bytes = self.own_bytes - own + last.held.own_bytes();
+            (last.seq, last.before) = (account.matched(), self.bytes_ever);
+            last.at_ms = now_ms;
+        }
+        self.bytes = without.bytes + size;
+        self.bytes_ever += size;
+        true
+    }
+
     fn take(
         &mut self,
         message: &Message<'_>,
-        seq: u64,
-        key: PlaceKey,
+        place: Place,
         passed: u32,
         account: &mut Account,
         budget: &Budget,
         now_ms: u32,
     ) {
-        let size = message.size() as u64;
-        if let Some(at) = self.place_of(&key, message) {
-            let entry = &mut self.entries[at];
-            let (old, own) = (entry.held.size() as u64, entry.held.own_bytes());
-            entry.held.replace(message, budget);
-            self.own_bytes = self.own_bytes - own + entry.held.own_bytes();
-            self.bytes = self.bytes - old + size;
-            self.replacers += u64::from(entry.replaced == 0);
-            entry.replaced = entry.replaced.saturating_add(passed + 1);
-            (entry.seq, entry.at_ms) = (seq, now_ms);
-            return account.conflate(old, size);
-        }
+        let (size, seq) = (message.size() as u64, account.matched() + 1);
+        let key = match place {
+            Place::Of(at) => {
+                return self.replace(at, message, seq, passed, account, budget, now_ms);
+            }
+            Place::End(key) => key,
+        };
         let held = match self.spare.take() {
             Some(mut spare) => {
                 spare.replace(message, budget);
@@ -339,6 +383,30 @@ impl<T: Held> Backlog<T> {
         self.bytes += size;
         self.bytes_ever += size;
         account.enqueue(1, size);
+    }
+
+    /// The message takes the place of a queued one.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one entry")]
+    fn replace(
+        &mut self,
+        at: usize,
+        message: &Message<'_>,
+        seq: u64,
+        passed: u32,
+        account: &mut Account,
+        budget: &Budget,
+        now_ms: u32,
+    ) {
+        let size = message.size() as u64;
+        let entry = &mut self.entries[at];
+        let (old, own) = (entry.held.size() as u64, entry.held.own_bytes());
+        entry.held.replace(message, budget);
+        self.own_bytes = self.own_bytes - own + entry.held.own_bytes();
+        self.bytes = self.bytes - old + size;
+        self.replacers += u64::from(entry.replaced == 0);
+        entry.replaced = entry.replaced.saturating_add(passed + 1);
+        (entry.seq, entry.at_ms) = (seq, now_ms);
+        account.conflate(old, size);
     }
 
     /// The index of the entry with that key.

@@ -10,43 +10,68 @@ use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
 /// several queues share.
 #[derive(Debug, Clone)]
 pub enum Parcel {
-    /// Copied: subject, reply, headers and payload in a row.
+    /// Copied.
     Copied(Copied),
     /// Shared.
     Shared(Arc<SharedMessage>),
 }
 
-/// See [`Parcel::Copied`].
+/// Three lengths, then subject, reply, headers and payload in a row: one allocation, and a handle
+/// that is quickly moved from place to place.
 #[derive(Debug, Clone, Default)]
 pub struct Copied {
     bytes: Vec<u8>,
-    subject: u32,
-    /// One more than its length; 0 means that there is none.
-    reply: u32,
-    headers: u32,
 }
+
+/// Bytes of the lengths.
+const PREFIX: usize = 12;
 
 impl Copied {
     fn fill(&mut self, message: &Message<'_>) {
+        // Subject, reply and headers each fit a protocol line or a payload, so they fit 32 bits.
+        let subject = message.subject.len() as u32;
+        // One more than its length; 0 means that there is none.
+        let reply = message.reply.map_or(0, |reply| reply.len() as u32 + 1);
+        let headers = message.headers.len() as u32;
+        let mut prefix = [0; PREFIX];
+        prefix[..4].copy_from_slice(&subject.to_le_bytes());
+        prefix[4..8].copy_from_slice(&reply.to_le_bytes());
+        prefix[8..].copy_from_slice(&headers.to_le_bytes());
         self.bytes.clear();
         // Exactly what is needed: there may be a million of them.
-        self.bytes.reserve_exact(message.size());
+        self.bytes.reserve_exact(PREFIX + message.size());
+        self.bytes.extend_from_slice(&prefix);
         self.bytes.extend_from_slice(message.subject);
-        self.bytes.extend_from_slice(message.reply.unwrap_or_default());
-        self.bytes.extend_from_slice(message.headers);
+        if reply > 1 {
+            self.bytes.extend_from_slice(message.reply.unwrap_or_default());
+        }
+        if headers > 0 {
+            self.bytes.extend_from_slice(message.headers);
+        }
         self.bytes.extend_from_slice(message.payload);
-        // Subject, reply and headers each fit a protocol line or a payload, so they fit 32 bits.
-        self.subject = message.subject.len() as u32;
-        self.reply = message.reply.map_or(0, |reply| reply.len() as u32 + 1);
-        self.headers = message.headers.len() as u32;
+    }
+
+    /// The number at `at` of the prefix.
+    fn length(&self, at: usize) -> usize {
+        let bytes = self.bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(0, u32::from_le_bytes) as usize
+    }
+
+    fn size(&self) -> usize {
+        self.bytes.len().saturating_sub(PREFIX)
+    }
+
+    fn subject(&self) -> &[u8] {
+        &self.bytes[PREFIX..PREFIX + self.length(0)]
     }
 
     fn message(&self) -> Message<'_> {
-        let (subject, rest) = self.bytes.split_at(self.subject as usize);
-        let (reply, rest) = rest.split_at(self.reply.saturating_sub(1) as usize);
-        let (headers, payload) = rest.split_at(self.headers as usize);
+        let reply = self.length(4);
+        let (subject, rest) = self.bytes[PREFIX..].split_at(self.length(0));
+        let (before, rest) = rest.split_at(reply.saturating_sub(1));
+        let (headers, payload) = rest.split_at(self.length(8));
         Message::new(subject, payload)
-            .with_reply((self.reply > 0).then_some(reply))
+            .with_reply((reply > 0).then_some(before))
             .with_headers(headers)
     }
 }
@@ -88,7 +113,7 @@ impl Held for Parcel {
 
     fn subject(&self) -> &[u8] {
         match self {
-            Self::Copied(copied) => &copied.bytes[..copied.subject as usize],
+            Self::Copied(copied) => copied.subject(),
             Self::Shared(shared) => shared.subject(),
         }
     }
@@ -96,7 +121,7 @@ impl Held for Parcel {
     #[inline]
     fn size(&self) -> usize {
         match self {
-            Self::Copied(copied) => copied.bytes.len(),
+            Self::Copied(copied) => copied.size(),
             Self::Shared(shared) => shared.size(),
         }
     }

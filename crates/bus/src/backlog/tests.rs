@@ -124,8 +124,8 @@ fn drops() -> usize {
 }
 
 /// A million have expired when a fresh one comes: who reads gets it with the first call, and no
-/// call frees many of them.
-fn expired_ones_hold_nobody_up(policy: Policy, count: usize) {
+/// call frees many of them. The time is a guard against much worse, not a measurement.
+fn expired_ones_hold_nobody_up(policy: Policy, count: usize, at_most: Duration) {
     let mut bench = Bench::<Counted>::new(policy, limits(None, Some(10)));
     let subjects: Vec<_> = (0..count).map(|n| format!("s.{n}")).collect();
     subjects.iter().for_each(|subject| bench.put(subject, b"old"));
@@ -141,7 +141,7 @@ fn expired_ones_hold_nobody_up(policy: Policy, count: usize) {
     assert_eq!(popped.missed, Some(Missed::expired(count as u64, 1, count as u64)));
     drop(popped);
     assert!(drops() <= 140, "{} freed by two calls", drops());
-    assert!(took < Duration::from_millis(500), "{took:?}");
+    assert!(took < at_most, "{took:?}");
     // They do go, by and by, and are in sight until then.
     let unfreed = bench.backlog.unfreed();
     assert_eq!(unfreed.messages as usize + drops(), count + 1);
@@ -160,13 +160,14 @@ fn expired_ones_hold_nobody_up(policy: Policy, count: usize) {
 // checklist: E5 A13
 #[test]
 fn a_million_expired_messages_hold_nobody_up() {
-    expired_ones_hold_nobody_up(Policy::DropOldest, 1_000_000);
+    expired_ones_hold_nobody_up(Policy::DropOldest, 1_000_000, Duration::from_millis(100));
 }
 
 // checklist: E5 A13
 #[test]
 fn many_expired_keys_hold_nobody_up() {
-    expired_ones_hold_nobody_up(by_subject(), 300_000);
+    // Each key is taken out of the table one by one.
+    expired_ones_hold_nobody_up(by_subject(), 300_000, Duration::from_secs(5));
 }
 
 // checklist: E5 E6
@@ -187,8 +188,9 @@ fn a_deep_queue_that_loses_a_little_each_time_is_not_copied_each_time() {
         bench.offer(&ten);
     }
     assert_eq!(bench.account.expired(), 50_000);
-    // Copying 20 MB each time would take half a minute.
-    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    // Copying 30 MB each time would take half a minute.
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
 // checklist: E5

@@ -23,8 +23,13 @@ impl<T: Held> Backlog<T> {
             let ttl_ms = u32::try_from(ttl.as_millis()).unwrap_or(u32::MAX);
             self.expire_older(ttl_ms, account, now_ms);
         }
+        self.free_garbage(FREED_AT_ONCE);
+    }
+
+    #[inline]
+    pub(super) fn free_garbage(&mut self, count: usize) {
         if !self.garbage.is_empty() {
-            self.garbage.free(FREED_AT_ONCE);
+            self.garbage.free(count);
         }
     }
 
