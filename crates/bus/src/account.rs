@@ -106,6 +106,25 @@ struct Rare {
     losses: Losses,
     conflated: u64,
     expired: u64,
+    /// All of them together, for those who look often.
+    troubles: u64,
+}
+
+impl Rare {
+    fn lose(&mut self, reason: LossReason, messages: u64) {
+        self.losses.count(reason, messages);
+        self.troubles += messages;
+    }
+
+    fn conflate(&mut self, messages: u64) {
+        self.conflated += messages;
+        self.troubles += messages;
+    }
+
+    fn expire(&mut self, messages: u64) {
+        self.expired += messages;
+        self.troubles += messages;
+    }
 }
 
 /// The account of one subscription.
@@ -164,7 +183,7 @@ impl Account {
 
     /// Messages lost, replaced or expired so far.
     pub fn troubles(&self) -> u64 {
-        self.rare.as_ref().map_or(0, |rare| rare.losses.total() + rare.conflated + rare.expired)
+        self.rare.as_ref().map_or(0, |rare| rare.troubles)
     }
 
     /// Messages lost, by reason.
@@ -196,7 +215,7 @@ impl Account {
     /// `messages` matched but were not queued.
     pub fn refuse(&mut self, reason: LossReason, messages: u64) {
         self.matched += messages;
-        self.rare.get_or_insert_default().losses.count(reason, messages);
+        self.rare.get_or_insert_default().lose(reason, messages);
     }
 
     /// A message matched and took the place of one that was queued.
@@ -205,26 +224,26 @@ impl Account {
         debug_assert!(self.queued > 0 && old_bytes <= self.queued_bytes);
         self.matched += 1;
         self.queued_bytes = self.queued_bytes - old_bytes + new_bytes;
-        self.rare.get_or_insert_default().conflated += 1;
+        self.rare.get_or_insert_default().conflate(1);
     }
 
     /// `messages` matched and were replaced before they were queued.
     pub fn skip_conflated(&mut self, messages: u64) {
         self.matched += messages;
-        self.rare.get_or_insert_default().conflated += messages;
+        self.rare.get_or_insert_default().conflate(messages);
     }
 
     /// `messages` that were queued are lost.
     #[inline]
     pub fn drop_queued(&mut self, reason: LossReason, messages: u64, bytes: u64) {
         self.unqueue(messages, bytes);
-        self.rare.get_or_insert_default().losses.count(reason, messages);
+        self.rare.get_or_insert_default().lose(reason, messages);
     }
 
     /// `messages` that were queued are too old to be delivered.
     pub fn expire(&mut self, messages: u64, bytes: u64) {
         self.unqueue(messages, bytes);
-        self.rare.get_or_insert_default().expired += messages;
+        self.rare.get_or_insert_default().expire(messages);
     }
 
     /// What is queued changed its size on the way to the consumer.
@@ -246,7 +265,7 @@ impl Account {
         let lost = std::mem::take(&mut self.queued);
         self.queued_bytes = 0;
         if lost > 0 {
-            self.rare.get_or_insert_default().losses.count(reason, lost);
+            self.rare.get_or_insert_default().lose(reason, lost);
         }
         lost
     }

@@ -191,9 +191,20 @@ impl<T: Held> Backlog<T> {
         budget: &Budget,
         now_ms: u32,
     ) -> Offered {
-        self.expire(account, now_ms);
+        self.expire_now(account, now_ms);
+        let offered = self.offer_run(run, account, budget, now_ms);
         // What expires faster than it is freed would be a queue without a limit.
         self.free_garbage(2 * run.len());
+        offered
+    }
+
+    fn offer_run(
+        &mut self,
+        run: &[Message<'_>],
+        account: &mut Account,
+        budget: &Budget,
+        now_ms: u32,
+    ) -> Offered {
         let mut offered = Offered::default();
         let overflow = &self.overflow;
         let could_take = |message: &Message<'_>| overflow.could_take(message.size() as u64);
@@ -366,7 +377,7 @@ impl<T: Held> Backlog<T> {
             }
             Place::End(key) => key,
         };
-        let held = match self.spare.take() {
+        let held = match self.spare.take().or_else(|| self.garbage.reuse()) {
             Some(mut spare) => {
                 spare.replace(message, budget);
                 spare

@@ -1,4 +1,4 @@
-//! Subscriptions that were ended while their session goes on: announced, and remembered for a while.
+//! Subscriptions that were ended while their session goes on: announced, and remembered.
 
 use std::collections::VecDeque;
 use std::time::Instant;

@@ -23,7 +23,7 @@ use crate::framing::{Framing, Notes};
 /// Bytes in the stream from which on messages wait in their lanes: enough for one full write.
 const WINDOW: u64 = 64 * 1024;
 /// The same while the process is short of memory: every stalled client has so much at most.
-const NARROW_WINDOW: u64 = 4 * 1024;
+const NARROW_WINDOW: u64 = 1024;
 /// Bytes that one lane may feed before it is the next one's turn; also what lanes may feed each
 /// time the socket has taken a [`WINDOW`] of a stream that others keep long.
 const TURN: u64 = 8 * 1024;
@@ -90,6 +90,16 @@ impl Lanes {
 
     pub(super) fn has_waiting(&self) -> bool {
         !self.ready.is_empty() || !self.answers.is_empty()
+    }
+
+    /// See [`Outbox::empty_lane`].
+    pub(super) fn empty(&mut self, slot: &mut Slot) {
+        let lane = slot.special.as_mut().and_then(|special| special.lane.as_mut());
+        if let Some(lane) = lane.filter(|lane| lane.backlog.is_empty() && !lane.listed) {
+            self.held_bytes -= lane.backlog.held_bytes();
+            lane.backlog.clear();
+            self.held_bytes += lane.backlog.held_bytes();
+        }
     }
 
     /// The socket took so many bytes.
@@ -210,12 +220,15 @@ impl Outbox {
         framing: &impl Framing,
         now: Instant,
     ) -> usize {
-        let window = self.window();
-        if self.blocked || !self.is_short(window) {
+        if self.blocked {
             return 0;
         }
         let Some(slot) = self.slots.at(at) else { return 0 };
         let Some(lane) = slot.lane().filter(|lane| lane.is_idle()) else { return 0 };
+        let window = self.window();
+        if !self.is_short(window) {
+            return 0;
+        }
         // What the empty lane would not take is refused as well while the client keeps up.
         let overflow = lane.backlog.overflow();
         let fits = |message: &Message<'_>| overflow.could_take(message.size() as u64);
@@ -312,6 +325,8 @@ impl Outbox {
 
     /// The lane has run empty: what is to be told after its last message.
     fn feed_last(&mut self, at: u32, report: Report, framing: &impl Framing, now: Instant) {
+        // Nobody waits for this lane now, and perhaps nobody comes to free the rest later.
+        self.with_lane(at, |lane, _| lane.backlog.free_expired());
         let Some(lane) = self.lane_mut(at) else { return };
         lane.listed = false;
         let farewell = lane.farewell.take();
@@ -417,28 +432,40 @@ impl Outbox {
         self.settle_charge();
     }
 
-    /// Gives up the older half of what waits in lanes whose policy may lose messages, if that frees
-    /// more than ending the session would hurt: at least half of what it holds. True if so.
+    /// Gives up the older half of what waits in lanes whose policy may lose messages; true if there
+    /// was something. Nothing is given up if the lanes hold less than the stream, and the stream is
+    /// longer than every stalled client has it while memory is short.
     pub(crate) fn relieve(&mut self) -> bool {
         let in_lanes = self.lane_bytes();
-        if in_lanes * 2 < self.held_bytes() {
+        let others = self.held_bytes().saturating_sub(in_lanes);
+        if others > in_lanes && others > 8 * NARROW_WINDOW as usize {
             return false;
         }
         let give_up = |lane: &mut Lane, account: &mut Account| {
-            if lane.may_lose() {
-                lane.backlog.give_up_half(LossReason::MemoryPressure, account);
+            if !lane.may_lose() {
+                return 0;
             }
+            lane.backlog.give_up_half(LossReason::MemoryPressure, account)
         };
+        let mut given_up = 0;
         for at in self.waiting_lanes() {
-            self.with_lane(at, give_up);
+            given_up += self.with_lane(at, give_up).unwrap_or(0);
         }
         self.settle_charge();
-        self.lane_bytes() < in_lanes
+        given_up > 0
     }
 
     /// What its lanes hold. Shared payloads count too: giving them up may free them.
     pub(super) fn lane_bytes(&self) -> usize {
         self.lanes.as_ref().map_or(0, |lanes| lanes.held_bytes.max(lanes.queued_bytes as usize))
+    }
+
+    /// Gives back what an empty lane has kept for later, for there is no later.
+    pub(super) fn empty_lane(&mut self, at: u32) {
+        if let (Some(slot), Some(lanes)) = (self.slots.at_mut(at), &mut self.lanes) {
+            lanes.empty(slot);
+        }
+        self.settle_charge();
     }
 
     fn waiting_lanes(&self) -> Vec<u32> {

@@ -77,6 +77,7 @@ impl Outbox {
             self.credit.earn(written as u64, self.settings.burst);
         }
         self.depth.bytes -= written as u64;
+        let is_open = self.ended.is_none();
         let Self { slots, depth, retired, lanes, ends, .. } = self;
         if let Some(lanes) = lanes {
             lanes.pass(written as u64);
@@ -88,8 +89,11 @@ impl Outbox {
             depth.messages -= messages;
             if let Some(slot) = slots.at_mut(at) {
                 slot.account.deliver(messages, bytes);
+                if let Some(lanes) = lanes.as_mut().filter(|_| !is_open) {
+                    lanes.empty(slot);
+                }
             }
-            if let Some(vacated) = slots.vacate_if_drained(at) {
+            if is_open && let Some(vacated) = slots.vacate_if_drained(at) {
                 if let Some(lanes) = lanes {
                     lanes.forget(vacated.lane_bytes);
                 }

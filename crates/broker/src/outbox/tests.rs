@@ -3,6 +3,7 @@ mod lane_answers;
 mod lane_ends;
 mod lane_memory;
 mod lane_model;
+mod lane_ops;
 mod lanes;
 mod model;
 

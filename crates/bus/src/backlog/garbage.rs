@@ -47,6 +47,18 @@ impl<T: Held> Garbage<T> {
         self.own_bytes += own_bytes;
     }
 
+    /// One whose memory the next message can take over.
+    #[inline]
+    pub(super) fn reuse(&mut self) -> Option<T> {
+        if self.entries.back()?.held.own_bytes() == 0 {
+            return None;
+        }
+        let entry = self.entries.pop_back()?;
+        self.bytes -= entry.held.size() as u64;
+        self.own_bytes -= entry.held.own_bytes();
+        Some(entry.held)
+    }
+
     /// Frees up to `count`.
     pub(super) fn free(&mut self, count: usize) {
         for _ in 0..count {

@@ -19,11 +19,16 @@ impl<T: Held> Backlog<T> {
     /// Counts and skips what is older than the time to live.
     #[inline]
     pub fn expire(&mut self, account: &mut Account, now_ms: u32) {
+        self.expire_now(account, now_ms);
+        self.free_garbage(FREED_AT_ONCE);
+    }
+
+    #[inline]
+    pub(super) fn expire_now(&mut self, account: &mut Account, now_ms: u32) {
         if let Some(ttl) = self.overflow.limits.ttl {
             let ttl_ms = u32::try_from(ttl.as_millis()).unwrap_or(u32::MAX);
             self.expire_older(ttl_ms, account, now_ms);
         }
-        self.free_garbage(FREED_AT_ONCE);
     }
 
     #[inline]

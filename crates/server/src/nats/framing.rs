@@ -214,4 +214,32 @@ mod tests {
             }
         }
     }
+
+    // spec: TLD-1, TLD-2
+    #[test]
+    fn what_is_told_stands_behind_the_headers_of_the_publisher_if_these_can_be_added_to() {
+        let missed = Missed::lost(floodway::LossReason::DroppedOldest, 3, 7, 9);
+        let lines = "Floodway-Missed: 3\r\nFloodway-Missed-Range: 7-9\r\n\
+            Floodway-Missed-Reason: dropped_oldest=3\r\nFloodway-Conflated: 2\r\n";
+        let notes = Notes { missed: Some(&missed), replaced: 2 };
+        let annotated = |understands, block: &str| {
+            let (framing, mut text) = (NatsFraming { headers: understands }, Vec::new());
+            let added = framing.annotate(block.as_bytes(), &notes, &mut text);
+            assert!(added || text.is_empty());
+            added.then(|| String::from_utf8(text).unwrap())
+        };
+        let blocks = [
+            ("", "NATS/1.0\r\n"),
+            ("NATS/1.0\r\n\r\n", "NATS/1.0\r\n"),
+            ("NATS/1.0\r\nA: b\r\n\r\n", "NATS/1.0\r\nA: b\r\n"),
+            ("NATS/1.0 503\r\n\r\n", "NATS/1.0 503\r\n"),
+        ];
+        for (block, front) in blocks {
+            assert_eq!(annotated(true, block), Some(format!("{front}{lines}\r\n")), "{block:?}");
+            assert_eq!(annotated(false, block), None);
+        }
+        for cut in ["\r\n", "x", "NATS/1.0\r\n", "NATS/1.0\r\nA: b", "NATS/1.0\n\n"] {
+            assert_eq!(annotated(true, cut), None, "{cut:?}");
+        }
+    }
 }

@@ -19,7 +19,7 @@ use crate::told::{
     lazy, request, small_sockets,
 };
 
-const CASES: usize = 12;
+const CASES: usize = 24;
 const STEPS: usize = 100;
 const READERS: usize = 3;
 const KEYS: usize = 7;
@@ -59,7 +59,7 @@ impl Subscription {
             limits["bytes"] = (*random.pick(&[1500, 10_000])).into();
         }
         if random.one_in(4) {
-            limits["ttl"] = "300ms".into();
+            limits["ttl"] = "20ms".into();
         }
         // What may end has to be told so, or it would end the whole connection.
         let may_end = policy == "disconnect" || overflow["fallback"] == "disconnect";
@@ -317,16 +317,17 @@ impl World<'_> {
         for reader in &mut self.readers {
             reader.drain(&self.published);
         }
-        for key in 0..KEYS {
-            let payload = format!("{{\"k\":\"{key}\",\"n\":{}}}", self.published.len());
-            let headers = format!("NATS/1.0\r\nKey: {key}\r\n\r\n");
-            let subject = format!("{}.{key}", self.prefix);
-            self.publishers[0].send(&hpub(&subject, &headers, payload.as_bytes()));
-            self.published.push(key);
-        }
-        self.publishers[0].ping();
-        for reader in &mut self.readers {
-            reader.drain(&self.published);
+        // On a busy machine such a message may itself wait too long and expire.
+        for _ in 0..10 {
+            self.publish_last();
+            for reader in &mut self.readers {
+                reader.drain(&self.published);
+            }
+            let all = self.readers.iter().flat_map(|reader| &reader.subscriptions);
+            let mut open = all.filter(|one| one.is_open && !one.has_ended);
+            if open.all(|one| one.latest.values().any(|&at| at + KEYS >= self.published.len())) {
+                break;
+            }
         }
         self.look();
         for reader in &self.readers {
@@ -336,6 +337,17 @@ impl World<'_> {
             });
             self.check_end(reader);
         }
+    }
+
+    fn publish_last(&mut self) {
+        for key in 0..KEYS {
+            let payload = format!("{{\"k\":\"{key}\",\"n\":{}}}", self.published.len());
+            let headers = format!("NATS/1.0\r\nKey: {key}\r\n\r\n");
+            let subject = format!("{}.{key}", self.prefix);
+            self.publishers[0].send(&hpub(&subject, &headers, payload.as_bytes()));
+            self.published.push(key);
+        }
+        self.publishers[0].ping();
     }
 
     fn check_end(&self, reader: &Reader) {
@@ -350,7 +362,11 @@ impl World<'_> {
                 assert!(one.has_ended || !one.is_open, "it is gone and was not told: {one:#?}");
                 continue;
             };
-            assert!(!one.has_ended, "{detail}");
+            assert_eq!(detail["reason_code"].is_string(), one.has_ended, "{detail} {one:#?}");
+            if one.has_ended {
+                assert_eq!(count(detail, "delivered"), one.received, "{detail} {one:#?}");
+                continue;
+            }
             assert_eq!(count(detail, "matched"), matched, "{detail}");
             assert_eq!(count(detail, "delivered"), one.received, "{detail} {one:#?}");
             if !one.is_told {
@@ -377,10 +393,11 @@ fn assert_whole(connection: &Value) {
     let parts = ["out_msgs", "conflated", "expired"].map(|name| count(connection, name));
     let sum = lost + queued + parts.iter().sum::<u64>();
     assert_eq!(count(connection, "matched"), sum, "{connection}");
-    let limits: u64 =
-        details.iter().map(|detail| detail["limits"]["messages"].as_u64().unwrap_or(0)).sum();
-    let in_lanes = queued.saturating_sub(count(connection, "pending_msgs"));
-    assert!(in_lanes <= limits, "{in_lanes} of {limits}: {connection}");
+    for detail in details {
+        // What is in the stream comes on top of what lanes may hold: up to 64 KiB.
+        let most = detail["limits"]["messages"].as_u64().unwrap_or(0) + 64 * 1024 / 50;
+        assert!(count(detail, "queued") <= most, "{detail}");
+    }
 }
 
 fn play(server: &Server, random: &mut Random, case: usize, sums: &mut BTreeMap<&'static str, u64>) {
@@ -421,5 +438,6 @@ fn whatever_happens_everything_is_accounted_for_and_told() {
     }
     println!("{sums:?}");
     // Otherwise nobody was slow, and it proves nothing.
-    assert!(sums.values().all(|&sum| sum > 0) && sums["told as missed"] > 1000, "{sums:?}");
+    let enough = [("told as missed", 100), ("told as conflated", 10), ("told of the end", 1)];
+    assert!(enough.iter().all(|(name, least)| sums[name] >= *least), "{sums:?}");
 }
