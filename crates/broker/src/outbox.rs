@@ -295,9 +295,7 @@ impl Outbox {
     /// lately while the session went on.
     pub(crate) fn subscriptions(&self, now: Instant) -> Vec<SubscriptionSnapshot> {
         let oldest = self.ledger.oldest_by_slot();
-        let one = |(at, slot): (u32, &Slot)| {
-            self.snapshot_of(slot, oldest.get(&at).copied(), now)
-        };
+        let one = |(at, slot): (u32, &Slot)| self.snapshot_of(slot, oldest.get(&at).copied(), now);
         let gone = self.ends.iter().flat_map(|ends| &ends.gone);
         let gone = gone.map(|slot| self.snapshot_of(slot, None, now));
         self.slots.iter().map(one).chain(gone).collect()

@@ -10,17 +10,24 @@ mod case;
 mod contender;
 mod crowd;
 mod flow;
+mod idle;
 mod ledger;
 mod link;
 mod outcome;
+mod pages;
 mod payload;
+mod policy;
 mod publish;
 mod receive;
 mod report;
+mod slow;
+mod stream;
 #[cfg(test)]
 mod stub;
 mod usage;
+mod watch;
 mod wire;
+mod wish;
 
 use std::fmt;
 use std::fs;
@@ -32,7 +39,7 @@ use rustix::process::{Resource, Rlimit};
 use rustix::thread::CpuSet;
 use serde_json::{Value, json};
 
-use case::{Case, Group};
+use case::{Case, Entry, Group};
 use contender::{Contender, Kind};
 use outcome::Outcome;
 use report::Row;
@@ -42,7 +49,8 @@ const SPARE_DESCRIPTORS: u64 = 100;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Repetitions of every case; the table shows the median and the spread [default: 5, quick: 2]
+    /// Repetitions of every case; the table shows the median and the spread [default: 5, or 3 of
+    /// those that alternate within a run; quick: 2]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     runs: Option<u32>,
     /// Which groups of cases [default: all]
@@ -90,7 +98,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), BrokerError> {
         chosen => chosen,
     };
     let cases = case::cases(groups, arguments.quick, arguments.pin);
-    let runs = arguments.runs.unwrap_or(if arguments.quick { 2 } else { 5 });
+    let runs =
+        |group: Group| arguments.runs.unwrap_or(if arguments.quick { 2 } else { group.runs() });
     let contenders = contenders(arguments).map_err(BrokerError::Setup)?;
     raise_descriptor_limit(&cases).map_err(BrokerError::Setup)?;
 
@@ -98,25 +107,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), BrokerError> {
     for contender in &contenders {
         println!("- {}: {}", contender.name(), contender.version);
     }
-    let (mut results, mut failed) = (Vec::new(), 0);
+    let (mut results, mut failed, mut missed) = (Vec::new(), 0, 0);
     for (number, case) in (1..).zip(&cases) {
-        let mut rows: Vec<Row<'_>> =
-            contenders.iter().map(|contender| Row { contender, runs: Vec::new() }).collect();
-        for repetition in 1..=runs {
-            for row in &mut rows {
-                eprint!("[{number}/{}] {}, ", cases.len(), case.title);
-                eprint!("run {repetition}/{runs}, {}: ", row.contender.name());
-                let outcome = run_pinned(case, row.contender);
-                eprintln!("{}", progress(&outcome));
-                row.runs.push(outcome);
-            }
+        let rows =
+            measure(case, &contenders, runs(case.group), &format!("{number}/{}", cases.len()));
+        if rows.is_empty() {
+            continue;
         }
         print!("{}", report::table(case, &rows));
         failed += rows.iter().filter_map(Row::failure).map(|(failed, _)| failed).sum::<usize>();
+        missed += rows.iter().map(Row::missed).sum::<usize>();
         results.push(report::to_json(case, &rows));
     }
+    if missed > 0 {
+        println!("\n{missed} figures MISSED their bar.");
+    }
     if let Some(file) = &arguments.json {
-        let document = document(&contenders, runs, arguments.quick, &results);
+        let document = document(&contenders, arguments.quick, &results);
         fs::write(file, format!("{document:#}\n")).map_err(|error| {
             BrokerError::Setup(format!("{} cannot be written: {error}", file.display()))
         })?;
@@ -124,18 +131,41 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), BrokerError> {
     if failed == 0 { Ok(()) } else { Err(BrokerError::Failed(failed)) }
 }
 
-/// Runs one case on a thread of its own, so that pinning it leaves this one where it was; threads
+/// Everything that is to be done for one table; rows take turns, so a noisy minute hurts all.
+fn measure<'a>(
+    case: &'a Case,
+    contenders: &'a [Contender],
+    runs: u32,
+    number: &str,
+) -> Vec<Row<'a>> {
+    let mut rows = Vec::new();
+    for entry in &case.entries {
+        let taking_part = contenders.iter().filter(|contender| entry.takes_part(contender.kind));
+        rows.extend(taking_part.map(|contender| Row { contender, entry, runs: Vec::new() }));
+    }
+    for repetition in 1..=runs {
+        for row in &mut rows {
+            eprint!("[{number}] {}, run {repetition}/{runs}, {}: ", case.title, row.name());
+            let outcome = run_pinned(row.entry, case.cpu, row.contender);
+            eprintln!("{}", progress(&outcome));
+            row.runs.push(outcome);
+        }
+    }
+    rows
+}
+
+/// Runs one entry on a thread of its own, so that pinning it leaves this one where it was; threads
 /// it starts inherit its CPU.
-fn run_pinned(case: &Case, contender: &Contender) -> Outcome {
+fn run_pinned(entry: &Entry, cpu: Option<usize>, contender: &Contender) -> Outcome {
     thread::scope(|scope| {
         let load = scope.spawn(|| {
-            if let Some(cpu) = case.cpu {
+            if let Some(cpu) = cpu {
                 let mut only = CpuSet::new();
                 only.set(cpu);
                 rustix::thread::sched_setaffinity(None, &only)
                     .map_err(|error| format!("CPU {cpu} cannot be used: {error}"))?;
             }
-            case.run(contender)
+            entry.run(contender, cpu)
         });
         load.join().unwrap_or_else(|_| Err("the load broke down, see above".to_owned()))
     })
@@ -196,7 +226,7 @@ fn progress(outcome: &Outcome) -> String {
     }
 }
 
-fn document(contenders: &[Contender], runs: u32, quick: bool, cases: &[Value]) -> Value {
+fn document(contenders: &[Contender], quick: bool, cases: &[Value]) -> Value {
     let servers: Vec<Value> = contenders
         .iter()
         .map(|contender| json!({ "name": contender.name(), "version": contender.version }))
@@ -205,7 +235,6 @@ fn document(contenders: &[Contender], runs: u32, quick: bool, cases: &[Value]) -
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     json!({
         "host": { "cpus": cpus, "kernel": kernel.trim() },
-        "runs": runs,
         "quick": quick,
         "servers": servers,
         "cases": cases,

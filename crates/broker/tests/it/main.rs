@@ -5,5 +5,6 @@
 mod accounts;
 mod client;
 mod ends;
+mod policies;
 mod pressure;
 mod sessions;

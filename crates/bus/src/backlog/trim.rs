@@ -185,6 +185,10 @@ impl<T: Held> Backlog<T> {
     /// The gap right before the entry of `place`, with all gaps before it. With `first`, the place
     /// is that of the first entry, and otherwise the one behind the last.
     pub(super) fn gap_at(&mut self, place: u64, first: bool) -> &mut Missed {
+        if self.gaps.capacity() == 0 {
+            // Mostly there is one; the usual first allocation is for four.
+            self.gaps.reserve_exact(1);
+        }
         if first {
             while self.gaps.get(1).is_some_and(|(at, _)| *at <= place)
                 && let Some((_, before)) = self.gaps.pop_front()

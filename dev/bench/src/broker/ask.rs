@@ -155,7 +155,7 @@ fn respond(mut party: Party, count: u64) -> io::Result<()> {
     while answered < count {
         answers.clear();
         party.hears.wait(|item| {
-            let Item::Message { line, payload } = item else { return };
+            let Item::Message { line, payload, .. } = item else { return };
             answered += 1;
             match reply_subject(line) {
                 "" => {

@@ -3,10 +3,13 @@
 use clap::ValueEnum;
 
 use super::ask::Ask;
-use super::contender::Contender;
+use super::contender::{Contender, Kind};
 use super::crowd::Crowd;
 use super::flow::{Flow, Route};
-use super::outcome::{Metric, Outcome};
+use super::idle::Idle;
+use super::outcome::{Bar, Metric, Outcome};
+use super::policy::{Kept, Missed};
+use super::slow::Slow;
 
 /// The CPU of the one-CPU cases, unless another is asked for.
 const ONE_CPU: usize = 0;
@@ -26,6 +29,12 @@ pub(crate) enum Group {
     Fan,
     /// Healthy subscribers beside one that never reads
     Stall,
+    /// Healthy subscribers beside slow ones, under each policy
+    Slow,
+    /// Healthy subscribers beside ten thousand stalled ones
+    Crowd,
+    /// What each policy costs, kept up with or not
+    Policy,
 }
 
 impl Group {
@@ -33,15 +42,31 @@ impl Group {
     pub(crate) fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
+
+    /// Repetitions that are enough: those that compare within a run need fewer of them.
+    pub(crate) fn runs(self) -> u32 {
+        match self {
+            Group::Slow | Group::Crowd | Group::Policy => 3,
+            _ => 5,
+        }
+    }
 }
 
-/// One row of the comparison.
+/// One table of the comparison.
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) group: Group,
     pub(crate) title: String,
     /// The CPU that server and load share; `None` is wherever the system puts them.
     pub(crate) cpu: Option<usize>,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// One thing that each server does in a case: one row for each in the table.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// What tells the rows of one server apart; empty if there is one.
+    pub(crate) label: &'static str,
     work: Work,
 }
 
@@ -49,41 +74,79 @@ pub(crate) struct Case {
 enum Work {
     Flow(Flow),
     Ask(Ask),
-    Crowd(Crowd),
+    Idle(Idle),
     /// The flow twice, each on a fresh server: as it is, and beside one stalled subscriber.
     Stall(Flow),
+    Slow(Slow),
+    Crowd(Crowd),
+    Kept(Kept),
+    Missed(Missed),
 }
 
 impl Case {
-    /// Runs the case once against a fresh server. Call it on a thread that is already where the
+    /// The most connections it has open at once.
+    pub(crate) fn connections(&self) -> usize {
+        self.entries.iter().map(Entry::connections).max().unwrap_or_default()
+    }
+}
+
+impl Entry {
+    /// Runs it once against a fresh server on `cpu`. Call it on a thread that is already where the
     /// load is to run.
-    pub(crate) fn run(&self, contender: &Contender) -> Outcome {
-        let server = contender.start(self.cpu)?;
+    pub(crate) fn run(&self, contender: &Contender, cpu: Option<usize>) -> Outcome {
         match self.work {
-            Work::Flow(flow) => flow.run(server.target()),
-            Work::Ask(ask) => ask.run(server.target()),
-            Work::Crowd(crowd) => {
-                let (outcome, links) = crowd.run(server.target());
+            Work::Flow(flow) => flow.run(contender.start(cpu)?.target()),
+            Work::Ask(ask) => ask.run(contender.start(cpu)?.target()),
+            Work::Idle(idle) => {
+                let server = contender.start(cpu)?;
+                let (outcome, links) = idle.run(server.target());
                 drop(server);
                 drop(links);
                 outcome
             }
             Work::Stall(flow) => {
-                let alone = flow.run(server.target())?;
-                drop(server);
-                let server = contender.start(self.cpu)?;
+                let alone = flow.run(contender.start(cpu)?.target())?;
+                let server = contender.start(cpu)?;
                 let beside = Flow { stalled: 1, ..flow }.run(server.target())?;
                 Ok(compare(&alone, beside))
             }
+            Work::Slow(slow) => slow.run(contender, cpu),
+            Work::Crowd(crowd) => crowd.run(contender, cpu),
+            Work::Kept(kept) => kept.run(contender, cpu),
+            Work::Missed(missed) => missed.run(contender, cpu),
         }
     }
 
-    /// The most connections it has open at once.
-    pub(crate) fn connections(&self) -> usize {
+    /// Whether the program can do it: only floodway has policies, and a budget of memory.
+    pub(crate) fn takes_part(&self, kind: Kind) -> bool {
+        match self.work {
+            Work::Flow(_) | Work::Ask(_) | Work::Idle(_) | Work::Stall(_) => true,
+            Work::Slow(slow) => slow.takes_part(kind),
+            Work::Crowd(_) | Work::Kept(_) | Work::Missed(_) => kind == Kind::Floodway,
+        }
+    }
+
+    /// What floodway has to reach.
+    pub(crate) fn bars(&self) -> Vec<(Metric, Bar)> {
+        match self.work {
+            Work::Flow(_) | Work::Ask(_) | Work::Idle(_) => Vec::new(),
+            Work::Stall(_) => vec![(Metric::ShareKept, Bar::AtLeast(97.0))],
+            Work::Slow(slow) => slow.bars(),
+            Work::Crowd(crowd) => crowd.bars(),
+            Work::Kept(_) => Kept::bars(),
+            Work::Missed(_) => Missed::bars(),
+        }
+    }
+
+    fn connections(&self) -> usize {
         match self.work {
             Work::Flow(flow) | Work::Stall(flow) => flow.publishers + flow.subscribers + 1,
             Work::Ask(ask) => 2 * ask.requesters + 2,
-            Work::Crowd(crowd) => crowd.connections,
+            Work::Idle(idle) => idle.connections,
+            Work::Slow(slow) => slow.connections(),
+            Work::Crowd(crowd) => crowd.connections(),
+            Work::Kept(kept) => kept.subscribers + 2,
+            Work::Missed(_) => 4,
         }
     }
 }
@@ -111,16 +174,29 @@ pub(crate) fn cases(groups: &[Group], quick: bool, pin: Option<usize>) -> Vec<Ca
     let shorten = |count: u64| if quick { count / 8 } else { count };
     let mut cases = Vec::new();
     for &group in groups {
-        for (title, work) in works(group, shorten, quick) {
+        for (title, entries) in tables(group, shorten, quick) {
             let both = matches!(group, Group::Latency | Group::Rr) && pin.is_none();
-            cases.push(Case { group, title: title.clone(), cpu: pin, work });
-            if both {
+            let entries_again = both.then(|| entries.clone());
+            cases.push(Case { group, title: title.clone(), cpu: pin, entries });
+            if let Some(entries) = entries_again {
                 let title = format!("{title}, one CPU");
-                cases.push(Case { group, title, cpu: Some(ONE_CPU), work });
+                cases.push(Case { group, title, cpu: Some(ONE_CPU), entries });
             }
         }
     }
     cases
+}
+
+fn tables(group: Group, shorten: impl Fn(u64) -> u64, quick: bool) -> Vec<(String, Vec<Entry>)> {
+    match group {
+        Group::Slow => tables::slow(quick),
+        Group::Crowd => tables::crowd(quick),
+        Group::Policy => tables::policy(quick),
+        _ => {
+            let single = |(title, work)| (title, vec![Entry { label: "", work }]);
+            works(group, shorten, quick).into_iter().map(single).collect()
+        }
+    }
 }
 
 fn works(group: Group, shorten: impl Fn(u64) -> u64, quick: bool) -> Vec<(String, Work)> {
@@ -139,7 +215,7 @@ fn works(group: Group, shorten: impl Fn(u64) -> u64, quick: bool) -> Vec<(String
         Group::Idle => {
             let (connections, many) = if quick { (2_000, "2,000") } else { (10_000, "10,000") };
             let title = format!("{many} idle connections, one subscription each");
-            vec![(title, Work::Crowd(Crowd { connections }))]
+            vec![(title, Work::Idle(Idle { connections }))]
         }
         Group::Fan => {
             let (subjects, many) = if quick { (20_000, "20,000") } else { (100_000, "100,000") };
@@ -154,6 +230,7 @@ fn works(group: Group, shorten: impl Fn(u64) -> u64, quick: bool) -> Vec<(String
             let flow = shared(8, 128, 4_000_000);
             vec![("128 B 1→8 without and with one stalled".to_owned(), Work::Stall(flow))]
         }
+        Group::Slow | Group::Crowd | Group::Policy => Vec::new(),
     }
 }
 
@@ -178,5 +255,6 @@ fn shared(subscribers: usize, size: usize, count: u64) -> Flow {
     Flow { publishers: 1, subscribers, route, size, count, rate: None, stalled: 0 }
 }
 
+mod tables;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::link::{Link, Target};
+use super::pages::Pages;
 use super::wire::Protocol;
 
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -39,6 +40,34 @@ impl Kind {
             Kind::Floodway | Kind::Nats => Protocol::Nats,
             Kind::Redis => Protocol::Redis,
         }
+    }
+}
+
+/// Settings beyond the defaults.
+#[derive(Debug, Default)]
+pub(crate) struct Extras {
+    /// Serve the status pages.
+    pub(crate) pages: bool,
+    /// The memory budget.
+    pub(crate) memory: Option<&'static str>,
+    /// A configuration file with this in it.
+    pub(crate) config: Option<&'static str>,
+}
+
+impl Extras {
+    fn arguments(&self, command: &mut Command, folder: &Path) -> std::io::Result<()> {
+        if self.pages {
+            command.args(["--http", "127.0.0.1:0"]);
+        }
+        if let Some(memory) = self.memory {
+            command.args(["--memory", memory]);
+        }
+        if let Some(text) = self.config {
+            let file = folder.join("floodway.toml");
+            fs::write(&file, text)?;
+            command.arg("--config").arg(file);
+        }
+        Ok(())
     }
 }
 
@@ -74,6 +103,15 @@ impl Contender {
     /// Starts it with default settings on a free port of the loopback address, on one CPU if
     /// `cpu` says which.
     pub(crate) fn start(&self, cpu: Option<usize>) -> Result<Running, String> {
+        self.start_with(cpu, &Extras::default())
+    }
+
+    /// As [`Contender::start`], with settings that only floodway has; a peer gets none of them.
+    pub(crate) fn start_with(
+        &self,
+        cpu: Option<usize>,
+        extras: &Extras,
+    ) -> Result<Running, String> {
         let failed =
             |what: &str, error: std::io::Error| format!("{}: {what}: {error}", self.name());
         let folder = TempDir::new().map_err(|error| failed("no temporary folder", error))?;
@@ -88,6 +126,9 @@ impl Contender {
             }
         };
         let port = self.arguments(&mut command, folder.path())?;
+        if self.kind == Kind::Floodway {
+            extras.arguments(&mut command, folder.path()).map_err(|e| failed("no settings", e))?;
+        }
         command.current_dir(folder.path()).stdin(Stdio::null()).stdout(log).stderr(errors);
         let child = command.spawn().map_err(|error| failed("cannot be started", error))?;
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port.unwrap_or_default()));
@@ -137,6 +178,12 @@ impl Running {
         self.target
     }
 
+    /// Its status pages, if it serves any.
+    pub(crate) fn pages(&self) -> Option<Pages> {
+        let text = self.announcement()?;
+        Some(Pages { addr: address_in(&text, "http")? })
+    }
+
     /// Waits until a client is served.
     fn await_ready(&mut self, kind: Kind) -> Result<(), String> {
         let start = Instant::now();
@@ -156,14 +203,17 @@ impl Running {
         Err(self.complaint(kind, &format!("served no client within {limit} s")))
     }
 
-    /// The port in the file the server wrote: JSON with `"nats": ["nats://127.0.0.1:PORT"]`; `None`
-    /// while there is none, or half of one.
+    /// The port in the file the server wrote; `None` while there is none, or half of one.
     fn announced_port(&self) -> Option<u16> {
+        address_in(&self.announcement()?, "nats").map(|addr| addr.port())
+    }
+
+    fn announcement(&self) -> Option<String> {
         let entries = fs::read_dir(self.folder.path()).ok()?.flatten();
         let file = entries
             .map(|entry| entry.path())
             .find(|path| path.extension().is_some_and(|extension| extension == "ports"))?;
-        port_in(&fs::read_to_string(file).ok()?)
+        fs::read_to_string(file).ok()
     }
 
     fn complaint(&self, kind: Kind, what: &str) -> String {
@@ -182,10 +232,10 @@ impl Drop for Running {
     }
 }
 
-fn port_in(text: &str) -> Option<u16> {
+/// The address in JSON such as `{"nats": ["nats://127.0.0.1:PORT"], "http": []}`.
+fn address_in(text: &str, what: &str) -> Option<SocketAddr> {
     let ports: serde_json::Value = serde_json::from_str(text).ok()?;
-    let address: SocketAddr = ports["nats"][0].as_str()?.strip_prefix("nats://")?.parse().ok()?;
-    Some(address.port())
+    ports[what][0].as_str()?.strip_prefix(what)?.strip_prefix("://")?.parse().ok()
 }
 
 /// The program in a folder of PATH, or where Debian puts servers.

@@ -147,6 +147,8 @@ impl Flow {
             size: self.size,
             count: self.count / self.publishers as u64,
             rate: self.rate.map(|rate| rate / self.publishers as f64),
+            burst: 1,
+            watch: None,
         }
     }
 
@@ -168,7 +170,7 @@ impl Flow {
 }
 
 /// All of the same length, so that a publisher can patch its commands in place.
-fn subject(index: usize) -> String {
+pub(crate) fn subject(index: usize) -> String {
     format!("bench.flow.{index:06}")
 }
 

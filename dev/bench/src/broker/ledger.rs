@@ -23,6 +23,11 @@ impl Faults {
         *self == Faults::default()
     }
 
+    /// Without what a policy may do that drops messages, or keeps the latest of a kind.
+    pub(crate) fn forgiving(self) -> Faults {
+        Faults { lost: 0, late: 0, ..self }
+    }
+
     pub(crate) fn add(&mut self, other: Faults) {
         self.lost += other.lost;
         self.late += other.late;
@@ -37,6 +42,9 @@ impl fmt::Display for Faults {
         write!(f, "lost {lost}, out of order {late}, duplicated {duplicated}, damaged {damaged}")
     }
 }
+
+/// More than any run sends; sequence numbers have 48 bits.
+pub(crate) const ENDLESS: u64 = 1 << 48;
 
 /// One subscriber's account of the publishers it is to hear.
 #[derive(Debug)]
@@ -56,6 +64,17 @@ impl Ledger {
         let tracks = (0..publishers).map(|_| Track::new(count)).collect();
         let expected = count * publishers as u64;
         Ledger { first_publisher, tracks, size, expected, received: 0, damaged: 0 }
+    }
+
+    /// Expects messages of one publisher without knowing how many, until [`Ledger::close`].
+    pub(crate) fn open_ended(size: usize) -> Self {
+        Ledger::new(0, 1, ENDLESS, size)
+    }
+
+    /// Now it is known that each publisher sent `count`.
+    pub(crate) fn close(&mut self, count: u64) {
+        self.expected = count * self.tracks.len() as u64;
+        self.tracks.iter_mut().for_each(|track| track.count = count);
     }
 
     /// Books one payload; the stamp if it counts as a delivery.
@@ -93,10 +112,11 @@ impl Ledger {
     /// The account so far; what has not come yet counts as lost.
     pub(crate) fn faults(&self) -> Faults {
         Faults {
-            lost: self.expected - self.received,
+            lost: self.expected.saturating_sub(self.received),
             late: self.tracks.iter().map(|track| track.late).sum(),
             duplicated: self.tracks.iter().map(|track| track.duplicated).sum(),
-            damaged: self.damaged,
+            // More than were sent: nobody knows which of them are not ours.
+            damaged: self.damaged + self.received.saturating_sub(self.expected),
         }
     }
 }

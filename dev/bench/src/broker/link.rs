@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use rustix::net::RecvFlags;
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType};
 
 use super::wire::{Item, PING, PONG, Protocol, Step};
 
@@ -115,26 +115,42 @@ pub(crate) struct Link {
     protocol: Protocol,
     intake: Intake,
     scratch: Scratch,
+    /// Bytes read so far.
+    read: u64,
 }
 
 impl Link {
     /// Connects, greets, and waits for the answer.
     pub(crate) fn open(target: Target) -> io::Result<Link> {
-        Link::open_with(target, Scratch::new())
+        Link::open_with(target, TcpStream::connect(target.addr)?, Scratch::new())
     }
 
     /// As [`Link::open`], for one of thousands that hear next to nothing.
     pub(crate) fn open_small(target: Target) -> io::Result<Link> {
-        Link::open_with(target, Scratch::with_room(2048))
+        Link::open_with(target, TcpStream::connect(target.addr)?, Scratch::with_room(2048))
     }
 
-    fn open_with(target: Target, scratch: Scratch) -> io::Result<Link> {
-        let stream = TcpStream::connect(target.addr)?;
+    /// As [`Link::open`], for one that is going to be slow: its socket holds `buffer` bytes, so
+    /// that the system does not hide the slowness for long.
+    pub(crate) fn open_narrow(target: Target, buffer: usize) -> io::Result<Link> {
+        let family = match target.addr {
+            SocketAddr::V4(_) => AddressFamily::INET,
+            SocketAddr::V6(_) => AddressFamily::INET6,
+        };
+        let (kind, flags) = (SocketType::STREAM, SocketFlags::CLOEXEC);
+        let socket = rustix::net::socket_with(family, kind, flags, None)?;
+        // Before it connects, or the server is promised more.
+        rustix::net::sockopt::set_socket_recv_buffer_size(&socket, buffer)?;
+        rustix::net::connect(&socket, &target.addr)?;
+        Link::open_with(target, TcpStream::from(socket), Scratch::with_room(buffer))
+    }
+
+    fn open_with(target: Target, stream: TcpStream, scratch: Scratch) -> io::Result<Link> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let protocol = target.protocol;
-        let mut link = Link { stream, protocol, intake: Intake::default(), scratch };
+        let mut link = Link { stream, protocol, intake: Intake::default(), scratch, read: 0 };
         link.send(protocol.greeting().as_bytes())?;
         link.sync()?;
         Ok(link)
@@ -142,6 +158,16 @@ impl Link {
 
     pub(crate) fn protocol(&self) -> Protocol {
         self.protocol
+    }
+
+    /// The port on our side: how the server's pages name the connection.
+    pub(crate) fn port(&self) -> io::Result<u16> {
+        Ok(self.stream.local_addr()?.port())
+    }
+
+    /// Bytes read so far.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.read
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -176,17 +202,8 @@ impl Link {
 
     /// Takes what has already arrived, without waiting; an error the server told is an error.
     pub(crate) fn drain(&mut self) -> io::Result<()> {
-        let stream = &self.stream;
-        let read = |buffer: &mut [u8]| {
-            let (_, received) = rustix::net::recv(stream, buffer, RecvFlags::DONTWAIT)?;
-            Ok(received)
-        };
-        let filled = match self.intake.fill(&mut self.scratch, read) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            other => other?.ok_or_else(ended)?,
-        };
         let mut told = None;
-        self.take(filled, |item| {
+        self.read_at_most(usize::MAX, |item| {
             if let Item::Error(text) = item {
                 told = Some(refused(text));
             }
@@ -194,8 +211,32 @@ impl Link {
         told.map_or(Ok(()), Err)
     }
 
+    /// Takes not more than `most` bytes of what has already arrived, without waiting, and hands
+    /// on the items they complete; how many bytes that were.
+    pub(crate) fn read_at_most(
+        &mut self,
+        most: usize,
+        on: impl FnMut(Item<'_>),
+    ) -> io::Result<usize> {
+        let stream = &self.stream;
+        let mut count = 0;
+        let read = |buffer: &mut [u8]| {
+            let room = most.min(buffer.len());
+            let (_, read) = rustix::net::recv(stream, &mut buffer[..room], RecvFlags::DONTWAIT)?;
+            count = read;
+            Ok(read)
+        };
+        let filled = match self.intake.fill(&mut self.scratch, read) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+            other => other?.ok_or_else(ended)?,
+        };
+        self.take(filled, on)?;
+        Ok(count)
+    }
+
     fn take(&mut self, filled: Filled, mut on: impl FnMut(Item<'_>)) -> io::Result<()> {
         let mut asked = false;
+        self.read += (filled.end - self.intake.carry.len()) as u64;
         self.intake.take(self.protocol, &self.scratch, filled, |item| {
             asked |= item == Item::Ping;
             on(item);

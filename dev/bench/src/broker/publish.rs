@@ -1,11 +1,13 @@
 //! One publisher: a thread that writes prepared commands, flat out or at a steady rate.
 
 use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use super::link::Link;
 use super::payload::{self, Stamp};
+use super::watch::Watch;
 
 /// Bytes a publisher hands to the system at once; more does not make a publisher faster.
 const WRITE_SIZE: usize = 64 * 1024;
@@ -20,29 +22,39 @@ pub(crate) struct Load {
     pub(crate) count: u64,
     /// Messages per second; `None` is flat out.
     pub(crate) rate: Option<f64>,
+    /// At a rate, so many fall due together: more in each of the server's reads, which makes its
+    /// work less dependent on when exactly it wakes.
+    pub(crate) burst: u64,
+    /// Whoever may end it before `count`.
+    pub(crate) watch: Option<Arc<Watch>>,
 }
 
 impl Load {
-    /// Sends everything and waits until the server has taken it.
-    pub(crate) fn run(&self, link: &mut Link) -> io::Result<()> {
+    /// Sends everything, waits until the server has taken it, and says how many that were.
+    pub(crate) fn run(&self, link: &mut Link) -> io::Result<u64> {
         let mut reel = Reel::new(self, link);
-        match self.rate {
+        let sent = match self.rate {
             None => self.flat_out(link, &mut reel)?,
             Some(rate) => self.steadily(link, &mut reel, rate)?,
-        }
-        link.sync()
+        };
+        link.sync()?;
+        Ok(sent)
     }
 
-    fn flat_out(&self, link: &mut Link, reel: &mut Reel) -> io::Result<()> {
+    fn is_done(&self, sent: u64) -> bool {
+        sent >= self.count || self.watch.as_ref().is_some_and(|watch| watch.is_stopped())
+    }
+
+    fn flat_out(&self, link: &mut Link, reel: &mut Reel) -> io::Result<u64> {
         let mut sent = 0;
-        while sent < self.count {
+        while !self.is_done(sent) {
             let batch = reel.room().min(self.count - sent);
             let at = payload::now();
             link.send(reel.stamp(self.publisher, sent, batch, |_| at))?;
             sent += batch;
             link.drain()?;
         }
-        Ok(())
+        Ok(sent)
     }
 
     /// Sends what is due, together if several are, and sleeps until the next is.
@@ -50,20 +62,21 @@ impl Load {
     /// A message is stamped with the time it is sent, for sleeping late is the load's own fault;
     /// but one that fell due while the server held up the previous write is stamped with the time
     /// it was due, or a server that stalls would hide the stall from the latency.
-    fn steadily(&self, link: &mut Link, reel: &mut Reel, rate: f64) -> io::Result<()> {
+    fn steadily(&self, link: &mut Link, reel: &mut Reel, rate: f64) -> io::Result<u64> {
         // Without this a sleep is 50 us late on purpose; a system that cannot do it is only later.
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
         let interval = 1e9 / rate;
         let start = payload::now();
-        let due = |sequence: u64| start + (sequence as f64 * interval) as u64;
+        let burst = self.burst;
+        let due = |sequence: u64| start + ((sequence / burst * burst) as f64 * interval) as u64;
         let (mut sent, mut released) = (0, start);
-        while sent < self.count {
+        while !self.is_done(sent) {
             let now = payload::now();
             if now < due(sent) {
                 thread::sleep(Duration::from_nanos(due(sent) - now));
                 continue;
             }
-            let fallen_due = ((now - start) as f64 / interval) as u64 + 1;
+            let fallen_due = (((now - start) as f64 / interval) as u64 / burst + 1) * burst;
             let batch = (fallen_due.min(self.count) - sent).clamp(1, reel.room());
             let sent_at = |sequence| if due(sequence) < released { due(sequence) } else { now };
             link.send(reel.stamp(self.publisher, sent, batch, sent_at))?;
@@ -71,7 +84,7 @@ impl Load {
             sent += batch;
             link.drain()?;
         }
-        Ok(())
+        Ok(sent)
     }
 }
 

@@ -6,6 +6,7 @@
 //! early is not blamed for a loss.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -15,6 +16,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use super::ledger::{Faults, Ledger};
 use super::link::{Intake, Link, PATIENCE, Scratch, refused};
 use super::payload;
+use super::watch::Watch;
 use super::wire::{Item, PING, PONG, Protocol};
 
 /// How long a subscriber that is short after its PONG may go without news.
@@ -43,6 +45,10 @@ pub(crate) struct Receiver {
     latency: Option<Histogram<u64>>,
     last_at: u64,
     asked: bool,
+    /// Who is shown what has come so far, and knows at the end how much there was.
+    watch: Option<Arc<Watch>>,
+    /// Messages may be dropped or replaced on the way.
+    lossy: bool,
     trouble: Option<String>,
 }
 
@@ -90,9 +96,23 @@ impl Receiver {
             latency: timed.then(new_histogram),
             last_at: payload::now(),
             asked: false,
+            watch: None,
+            lossy: false,
             trouble: None,
         };
         Ok((receiver, waker))
+    }
+
+    /// Shows `watch` what comes, and learns from it how much that should have been.
+    pub(crate) fn watched(mut self, watch: Arc<Watch>) -> Receiver {
+        self.watch = Some(watch);
+        self
+    }
+
+    /// Does not wait for, nor complain of, what a policy drops or replaces.
+    pub(crate) fn lossy(mut self, lossy: bool) -> Receiver {
+        self.lossy = lossy;
+        self
     }
 
     /// Reads until all has come, or nothing comes any more.
@@ -103,7 +123,8 @@ impl Receiver {
         let mut unread = Vec::new();
         loop {
             let all_answered = self.seats.iter().all(|seat| seat.answered || seat.closed);
-            if all_answered && self.seats.iter().all(|seat| seat.ledger.is_complete()) {
+            let is_whole = |seat: &Seat| self.lossy || seat.ledger.is_complete();
+            if all_answered && self.seats.iter().all(is_whole) {
                 break;
             }
             let silence = if self.asked && all_answered { GRACE } else { PATIENCE };
@@ -130,7 +151,9 @@ impl Receiver {
                 }
             }
             unread.retain(|&index| self.read(index));
-            if self.seats.iter().all(|seat| seat.closed) {
+            // How much there should have been is known only once the publisher has ended.
+            let is_known = self.watch.is_none() || self.asked;
+            if is_known && self.seats.iter().all(|seat| seat.closed) {
                 break;
             }
         }
@@ -140,6 +163,10 @@ impl Receiver {
     /// Asks every subscriber for the PONG that ends its stream.
     fn ask(&mut self) {
         self.asked = true;
+        if let Some(watch) = &self.watch {
+            let published = watch.published();
+            self.seats.iter_mut().for_each(|seat| seat.ledger.close(published));
+        }
         for seat in self.seats.iter_mut().filter(|seat| !seat.closed) {
             if seat.stream.write_all(PING).is_err() {
                 seat.closed = true;
@@ -173,11 +200,13 @@ impl Receiver {
         };
         let now = payload::now();
         let before = seat.ledger.received();
-        let (mut pinged, mut told) = (false, None);
+        let (mut pinged, mut told, mut newest) = (false, None, 0);
         seat.intake.take(seat.protocol, &self.scratch, filled, |item| match item {
             Item::Message { payload, .. } => {
                 let stamp = seat.ledger.book(payload);
-                if let (Some(latency), Some(stamp)) = (&mut self.latency, stamp) {
+                let Some(stamp) = stamp else { return };
+                newest = stamp.sequence;
+                if let Some(latency) = &mut self.latency {
                     latency.saturating_record(now.saturating_sub(stamp.sent_at));
                 }
             }
@@ -186,8 +215,12 @@ impl Receiver {
             Item::Error(text) => told = Some(refused(text)),
             Item::Other => {}
         })?;
-        if seat.ledger.received() > before {
+        let more = seat.ledger.received() - before;
+        if more > 0 {
             self.last_at = now;
+            if let Some(watch) = &self.watch {
+                watch.count(more, newest);
+            }
         }
         if let Some(error) = told {
             return Err(error);
@@ -205,7 +238,8 @@ impl Receiver {
     fn account(self) -> Received {
         let mut faults = Faults::default();
         for seat in &self.seats {
-            faults.add(seat.ledger.faults());
+            let its = seat.ledger.faults();
+            faults.add(if self.lossy { its.forgiving() } else { its });
         }
         Received {
             delivered: self.seats.iter().map(|seat| seat.ledger.received()).sum(),

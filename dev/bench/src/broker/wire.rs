@@ -70,9 +70,11 @@ impl Protocol {
 /// One thing a server said.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Item<'a> {
-    /// A delivery; `line` is the NATS control line, for [`reply_subject`].
+    /// A delivery; `line` is the NATS control line, for [`reply_subject`], and `header` the block
+    /// before the payload, for [`header_number`].
     Message {
         line: &'a [u8],
+        header: &'a [u8],
         payload: &'a [u8],
     },
     Ping,
@@ -100,6 +102,16 @@ pub(crate) fn reply_subject(line: &[u8]) -> &str {
         (Some(reply), Some(_size)) => std::str::from_utf8(reply).unwrap_or_default(),
         _ => "",
     }
+}
+
+/// The number in the first header called `name`, 0 if there is none: what the server tells of
+/// messages that did not come.
+pub(crate) fn header_number(header: &[u8], name: &str) -> u64 {
+    let value = |line: &[u8]| {
+        let value = line.strip_prefix(name.as_bytes())?.strip_prefix(b":")?;
+        number(value.trim_ascii()).map(|number| number as u64)
+    };
+    header.split(|byte| *byte == b'\n').find_map(value).unwrap_or_default()
 }
 
 fn scan_nats(bytes: &[u8]) -> Step<'_> {
@@ -131,7 +143,8 @@ fn nats_message<'a>(line: &'a [u8], bytes: &'a [u8], start: usize, header: usize
     if &bytes[end..end + 2] != b"\r\n" || header > size {
         return Step::Broken;
     }
-    Step::Item(Item::Message { line, payload: &bytes[start + header..end] }, end + 2)
+    let (header, payload) = bytes[start..end].split_at(header);
+    Step::Item(Item::Message { line, header, payload }, end + 2)
 }
 
 fn scan_redis(bytes: &[u8]) -> Step<'_> {
@@ -168,7 +181,7 @@ fn resp_array(bytes: &[u8], mut at: usize, count: usize) -> Step<'_> {
         };
     }
     let item = match elements {
-        [b"message", _, payload] => Item::Message { line: b"", payload },
+        [b"message", _, payload] => Item::Message { line: b"", header: b"", payload },
         [b"pong", ..] => Item::Pong,
         _ => Item::Other,
     };

@@ -3,11 +3,13 @@ use super::*;
 #[test]
 fn the_port_is_read_from_a_whole_ports_file_only() {
     let text = r#"{"nats":["nats://127.0.0.1:41231"],"http":["http://127.0.0.1:8222"]}"#;
-    assert_eq!(port_in(text), Some(41231));
+    let port = |text: &str, what: &str| address_in(text, what).map(|addr| addr.port());
+    assert_eq!((port(text, "nats"), port(text, "http")), (Some(41231), Some(8222)));
     for end in 0..text.len() {
-        assert_eq!(port_in(&text[..end]), None, "cut at {end}");
+        assert_eq!(port(&text[..end], "nats"), None, "cut at {end}");
     }
-    assert_eq!(port_in(r#"{"nats":[]}"#), None);
+    assert_eq!(port(r#"{"nats":[]}"#, "nats"), None);
+    assert_eq!(port(text, "other"), None);
 }
 
 #[test]

@@ -52,3 +52,19 @@ fn publishers_have_separate_accounts() {
     assert!(ledger.book(&payload(4, 0)).is_none());
     assert_eq!((ledger.received(), ledger.faults()), (4, faults(0, 0, 1, 2)));
 }
+
+#[test]
+fn a_ledger_without_an_end_is_complete_once_the_end_is_known() {
+    let mut ledger = Ledger::open_ended(16);
+    for sequence in [0, 1, 3] {
+        ledger.book(&payload(0, sequence));
+    }
+    assert!(!ledger.is_complete());
+    ledger.close(4);
+    assert_eq!(ledger.faults(), faults(1, 0, 0, 0));
+    ledger.book(&payload(0, 2));
+    assert!(ledger.is_complete());
+    assert_eq!(ledger.faults().forgiving(), Faults::default());
+    ledger.close(3);
+    assert_eq!(ledger.faults(), faults(0, 1, 0, 1), "one more than was sent");
+}

@@ -59,6 +59,19 @@ fn the_reply_subject_is_the_word_before_the_size() {
 }
 
 #[test]
+fn the_numbers_in_headers_are_found_by_their_whole_name() {
+    let header = b"NATS/1.0\r\nFloodway-Missed-Range: 1-9\r\nFloodway-Missed: 120\r\n\r\n";
+    assert_eq!(header_number(header, "Floodway-Missed"), 120);
+    assert_eq!(header_number(header, "Floodway-Conflated"), 0);
+    assert_eq!(header_number(b"", "Floodway-Missed"), 0);
+    let bytes = b"HMSG a 1 32 34\r\nNATS/1.0\r\nFloodway-Missed: 7\r\n\r\nhi\r\n";
+    let Step::Item(Item::Message { header, payload, .. }, _) = Protocol::Nats.scan(bytes) else {
+        panic!("not a message");
+    };
+    assert_eq!((header_number(header, "Floodway-Missed"), payload), (7, &b"hi"[..]));
+}
+
+#[test]
 fn commands_are_what_the_protocols_ask_for() {
     let mut out = Vec::new();
     Protocol::Nats.subscribe(&mut out, "a", 7);
