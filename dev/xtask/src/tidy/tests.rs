@@ -135,16 +135,17 @@ fn checklist_rows_are_missing_until_a_test_cites_them() {
         lines(&violations)
     };
     let none = rules(&[]);
-    assert_eq!(none.len(), 13);
+    let rows = none.len();
+    assert!(rows >= 13, "{rows}");
     assert!(none[0].contains("row A1;"), "{none:?}");
     let text = "// checklist: A1, A2 and more\n// checklist: A13\n// nochecklist: B1\n";
     let cited = rules(&[file("crates/bus/tests/it/order.rs", text)]);
-    assert_eq!(cited.len(), 10, "{cited:?}");
+    assert_eq!(cited.len(), rows - 3, "{cited:?}");
     // The id of one row is the beginning of another's.
     let longer = rules(&[file("crates/bus/src/x/tests.rs", "// checklist: A13\n")]);
-    assert_eq!(longer.len(), 12);
-    assert_eq!(rules(&[file("crates/bus/src/x.rs", text)]).len(), 13, "not a test");
-    assert_eq!(rules(&[file("dev/xtask/src/tidy/tests.rs", text)]).len(), 13, "this file");
+    assert_eq!(longer.len(), rows - 1);
+    assert_eq!(rules(&[file("crates/bus/src/x.rs", text)]).len(), rows, "not a test");
+    assert_eq!(rules(&[file("dev/xtask/src/tidy/tests.rs", text)]).len(), rows, "this file");
 }
 
 #[test]
