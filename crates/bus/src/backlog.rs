@@ -6,6 +6,7 @@
 //! line is refused, the place of a key is found by its hash, and what has expired is cut off at
 //! once. A message that is dropped or replaced leaves its memory to the one that comes.
 
+mod full;
 mod garbage;
 mod keys;
 mod trim;
@@ -230,11 +231,26 @@ impl<T: Held> Backlog<T> {
             self.lose_incoming(passed as u64, LossReason::DroppedOldest, account);
             offered.lost += passed as u64;
         }
-        for message in &run[passed..] {
+        let mut rest = &run[passed..];
+        while let Some((message, later)) = rest.split_first() {
+            let done = match self.overflow.policy {
+                Policy::DropOldest => {
+                    let exchanged = self.exchange(rest, account, budget, now_ms);
+                    offered.queued += exchanged as u64;
+                    exchanged
+                }
+                Policy::DropNewest => self.refuse(rest, account, &mut offered),
+                _ => 0,
+            };
+            if done > 0 {
+                rest = &rest[done..];
+                continue;
+            }
             self.offer_one(message, 0, account, budget, now_ms, &mut offered);
             if offered.end.is_some() {
                 break;
             }
+            rest = later;
         }
         offered
     }
@@ -265,10 +281,6 @@ impl<T: Held> Backlog<T> {
                     return;
                 }
                 Verdict::DropOldest if !self.is_empty() && !hopeless => {
-                    if self.exchange_first(message, size, reason, account, budget, now_ms) {
-                        offered.queued += 1;
-                        return;
-                    }
                     self.drop_first(reason, account);
                 }
                 Verdict::Refuse | Verdict::DropOldest => {
@@ -321,44 +333,6 @@ impl<T: Held> Backlog<T> {
             }
             None => (self.overflow.admit(depth, 1, size), Place::End(key)),
         }
-    }
-
-    /// Drops the first in line and puts the message behind the last, in the same memory; false if
-    /// the limits need more than that. In a steady flow through a full queue this is all there is.
-    fn exchange_first(
-        &mut self,
-        message: &Message<'_>,
-        size: u64,
-        reason: LossReason,
-        account: &mut Account,
-        budget: &Budget,
-        now_ms: u32,
-    ) -> bool {
-        let Some(first) = self.entries.front().filter(|_| self.keys.is_none()) else {
-            return false;
-        };
-        let (old, seq, own) = (first.held.size() as u64, first.seq, first.held.own_bytes());
-        let depth = self.depth();
-        let without = Depth { messages: depth.messages - 1, bytes: depth.bytes - old };
-        if self.overflow.policy != Policy::DropOldest
-            || self.overflow.admit(without, 1, size) != Verdict::Accept
-        {
-            return false;
-        }
-        account.drop_queued(reason, 1, old);
-        account.enqueue(1, size);
-        self.first_place += 1;
-        self.gap_at(self.first_place, true).add_lost(reason, 1, seq, seq);
-        self.entries.rotate_left(1);
-        if let Some(last) = self.entries.back_mut() {
-            last.held.replace(message, budget);
-            self.own_bytes = self.own_bytes - own + last.held.own_bytes();
-            (last.seq, last.before) = (account.matched(), self.bytes_ever);
-            last.at_ms = now_ms;
-        }
-        self.bytes = without.bytes + size;
-        self.bytes_ever += size;
-        true
     }
 
     fn take(
