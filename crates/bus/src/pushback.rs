@@ -43,6 +43,8 @@ pub enum Pace {
 pub struct Pushback {
     mode: PushbackMode,
     recent: Vec<(Arc<Route>, Instant)>,
+    /// The one to be replaced next, once there are as many as are remembered.
+    oldest: usize,
     over_mark_seen: bool,
 }
 
@@ -58,7 +60,7 @@ struct Fed {
 impl Pushback {
     /// A publisher that fed nobody yet.
     pub fn new(mode: PushbackMode) -> Self {
-        Self { mode, recent: Vec::new(), over_mark_seen: false }
+        Self { mode, recent: Vec::new(), oldest: 0, over_mark_seen: false }
     }
 
     /// Remembers that a message took `route`, and whether a consumer was seen over its mark.
@@ -72,15 +74,21 @@ impl Pushback {
             *at = now;
             return;
         }
-        if self.recent.len() == ROUTES_REMEMBERED {
-            self.recent.remove(0);
+        if self.recent.len() < ROUTES_REMEMBERED {
+            return self.recent.push((route.clone(), now));
         }
-        self.recent.push((route.clone(), now));
+        // Round and round: with many subjects in turn this is done for every message.
+        self.recent[self.oldest] = (route.clone(), now);
+        self.oldest = (self.oldest + 1) % ROUTES_REMEMBERED;
     }
 
     /// Forgets what it fed before, so that an idle publisher keeps no ended consumer in memory.
     pub fn forget_older(&mut self, now: Instant) {
+        let before = self.recent.len();
         self.recent.retain(|(_, at)| now.saturating_duration_since(*at) < LATELY);
+        if self.recent.len() < before {
+            self.oldest = 0;
+        }
         if self.recent.is_empty() {
             self.recent = Vec::new();
         }
