@@ -3,9 +3,9 @@
 //! Every message for the client, of whichever subscription, and every answer is encoded straight
 //! into one [`ByteQueue`], so order needs no further thought and a write takes many messages with
 //! one system call. A ledger beside it knows whose messages they are, so each subscription has
-//! an exact account even after a partial write. Policies that may still drop or replace a message
-//! need entries instead of bytes; their queues will stand beside the stream and feed it while it
-//! is short (docs/adr/0003).
+//! an exact account even after a partial write (docs/adr/0003). Policies that may still drop or
+//! replace a message need entries instead of bytes: their lanes stand beside the stream and feed
+//! it while it is short (docs/adr/0006).
 //!
 //! Any thread may add to an outbox and any thread may write it out: the one that finds no writer
 //! takes the queued bytes with [`Outbox::begin_write`], writes without holding the lock, and puts

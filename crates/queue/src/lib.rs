@@ -2,7 +2,6 @@
 //!
 //! | type | holds | for |
 //! | --- | --- | --- |
-//! | [`Fifo`] | items | the backlog of one in-process subscription |
 //! | [`ByteQueue`] | encoded bytes, in order | the outgoing stream of one connection |
 //! | [`BlockPool`] | spare blocks | so that busy byte queues share a few warm blocks |
 //! | [`Monitor`] | any state | waiting for a change of it, from threads and from tasks |
@@ -14,11 +13,9 @@
 mod allocator;
 mod block_pool;
 mod byte_queue;
-mod fifo;
 mod monitor;
 
 pub use allocator::give_memory_back;
 pub use block_pool::{BLOCK_BYTES, BlockPool};
 pub use byte_queue::ByteQueue;
-pub use fifo::Fifo;
 pub use monitor::{Monitor, WaitError};

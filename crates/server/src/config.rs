@@ -31,7 +31,8 @@ mod rules;
 mod size;
 mod value;
 
-pub(crate) use self::size::about as about_bytes;
+pub(crate) use self::duration::parse as parse_duration;
+pub(crate) use self::size::{about as about_bytes, parse as parse_bytes};
 
 /// Everything a server is told; made by [`Config::load`], [`Config::parse`] or the defaults.
 ///

@@ -69,13 +69,21 @@ impl Outbox {
         now: Instant,
         taken: &mut Taken,
     ) -> Option<EndReason> {
-        let (first, slot) = (run.first()?, self.slots.at_mut(at)?);
-        let mut head = std::mem::take(&mut self.head);
-        head.clear();
-        framing.head(first.subject, &slot.sid, &mut head);
+        let head = self.take_head(at, run.first()?.subject, framing);
         let refused = self.append_within_limits(at, &head, run, framing, now, taken);
         self.head = head;
         refused.and_then(|refusal| self.refuse(at, refusal, framing, now))
+    }
+
+    /// The part of a frame that is the same for all messages of a subject for one subscription. The
+    /// caller puts it back, for its memory.
+    pub(super) fn take_head(&mut self, at: u32, subject: &[u8], framing: &impl Framing) -> Vec<u8> {
+        let mut head = std::mem::take(&mut self.head);
+        head.clear();
+        if let Some(slot) = self.slots.at(at) {
+            framing.head(subject, &slot.sid, &mut head);
+        }
+        head
     }
 
     fn append_within_limits(

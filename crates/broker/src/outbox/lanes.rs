@@ -223,19 +223,17 @@ impl Outbox {
         if self.blocked {
             return 0;
         }
-        let Some(slot) = self.slots.at(at) else { return 0 };
-        let Some(lane) = slot.lane().filter(|lane| lane.is_idle()) else { return 0 };
+        let is_idle = self.slots.at(at).and_then(Slot::lane).is_some_and(Lane::is_idle);
         let window = self.window();
-        if !self.is_short(window) {
+        let Some(first) = run.first().filter(|_| is_idle && self.is_short(window)) else {
             return 0;
-        }
+        };
+        let head = self.take_head(at, first.subject, framing);
         // What the empty lane would not take is refused as well while the client keeps up.
-        let overflow = lane.backlog.overflow();
-        let fits = |message: &Message<'_>| overflow.could_take(message.size() as u64);
-        let Some(first) = run.first() else { return 0 };
-        let mut head = std::mem::take(&mut self.head);
-        head.clear();
-        framing.head(first.subject, &slot.sid, &mut head);
+        let lane = self.slots.at(at).and_then(Slot::lane);
+        let fits = |message: &Message<'_>| {
+            lane.is_some_and(|lane| lane.backlog.overflow().could_take(message.size() as u64))
+        };
         let (mut bytes, mut count) = (self.depth.bytes, 0);
         let most = window.messages - self.depth.messages;
         while let Some(message) = run.get(count)
@@ -409,16 +407,17 @@ impl Outbox {
         if self.depth.bytes == 0 {
             self.progress = now;
         }
-        let Some(slot) = self.slots.at_mut(at) else { return };
-        self.head.clear();
-        framing.head(message.subject, &slot.sid, &mut self.head);
+        let head = self.take_head(at, message.subject, framing);
         let before = self.bytes.len();
-        framing.frame(&self.head, message, self.blocked, &mut self.bytes, &self.settings.pool);
+        framing.frame(&head, message, self.blocked, &mut self.bytes, &self.settings.pool);
+        self.head = head;
         let len = (self.bytes.len() - before) as u64;
         self.ledger.push(at, 1, len as u32, at_ms);
         self.depth.messages += 1;
         self.depth.bytes += len;
-        slot.account.resize(old, len);
+        if let Some(slot) = self.slots.at_mut(at) {
+            slot.account.resize(old, len);
+        }
     }
 
     // ----- time and memory

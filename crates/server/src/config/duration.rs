@@ -7,7 +7,7 @@ use std::time::Duration;
 const MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Reads a duration with its unit; the error says what would be right.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     if let Ok(number) = text.parse::<u64>() {
         return from_number(i128::from(number));

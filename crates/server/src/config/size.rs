@@ -19,7 +19,7 @@ const UNITS: [(&str, u64); 14] = [
 ];
 
 /// Reads a size; the error says what would be right.
-pub(super) fn parse(text: &str) -> Result<u64, String> {
+pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

@@ -28,6 +28,8 @@ pub(crate) struct Connection {
     place: PeerRef,
     pool: Arc<BlockPool>,
     headers: AtomicBool,
+    /// The socket's own buffer was made small.
+    shrunk: AtomicBool,
 }
 
 impl Connection {
@@ -39,7 +41,8 @@ impl Connection {
         pool: Arc<BlockPool>,
     ) -> Self {
         let headers = AtomicBool::new(false);
-        Self { session, socket: Mutex::new(Some(socket)), shard, place, pool, headers }
+        let (socket, shrunk) = (Mutex::new(Some(socket)), AtomicBool::new(false));
+        Self { session, socket, shard, place, pool, headers, shrunk }
     }
 
     pub(crate) fn session(&self) -> &Arc<Session> {
@@ -64,9 +67,11 @@ impl Connection {
         NatsFraming { headers: self.headers.load(Ordering::Relaxed) }
     }
 
-    /// Makes the socket's own buffer small: what is in it can no longer be dropped or replaced.
-    pub(crate) fn set_send_buffer(&self, bytes: usize) {
-        if let Some(socket) = self.socket()
+    /// Makes the socket's own buffer small, once: what is in it can no longer be dropped or
+    /// replaced.
+    pub(crate) fn shrink_send_buffer(&self, bytes: usize) {
+        if !self.shrunk.swap(true, Ordering::Relaxed)
+            && let Some(socket) = self.socket()
             && let Err(error) = rustix::net::sockopt::set_socket_send_buffer_size(&*socket, bytes)
         {
             tracing::debug!(cid = self.session.id(), %error, "Cannot set the send buffer");

@@ -282,7 +282,7 @@ impl Protocol {
                 if let Some(bytes) = self.settings.send_buffer
                     && session.has_lanes()
                 {
-                    self.connection.set_send_buffer(bytes);
+                    self.connection.shrink_send_buffer(bytes);
                 }
                 self.ok(now);
             }

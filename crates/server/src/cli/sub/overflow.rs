@@ -1,18 +1,15 @@
 //! The options of `floodway sub` that say what happens when it is too slow.
 
-use std::time::Duration;
-
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use floodway::{Fallback, Key, Policy};
 use serde_json::{Map, Value};
 
 use crate::cli::client::failure::Failure;
+use crate::config::{parse_bytes, parse_duration};
 
 /// Every limit by name, with how its value is written.
 const LIMITS: [(&str, &str); 4] =
     [("messages", "1000"), ("bytes", "8MiB"), ("behind", "5s"), ("ttl", "5s")];
-/// The longest time a server takes.
-const MAX_TIME: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The largest number that every reader of JSON keeps exactly.
 const MAX_NUMBER: u64 = (1 << 53) - 1;
 
@@ -114,8 +111,8 @@ pub(super) fn parse_limit(text: &str) -> Result<Limit, String> {
         .ok_or_else(|| format!("there is no limit {what:?}; there are {}", examples()))?;
     let number = match what {
         "messages" => count(value),
-        "bytes" => size(value),
-        _ => time(value)?,
+        "bytes" => Some(parse_bytes(value)?),
+        _ => Some(time(value)?),
     };
     match number {
         Some(0) => Err(format!("{what} must be more than 0; leave it out for no limit")),
@@ -134,30 +131,11 @@ fn count(text: &str) -> Option<u64> {
     Some(digits.parse().unwrap_or(u64::MAX))
 }
 
-fn size(text: &str) -> Option<u64> {
-    let end = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let factor = match unit.to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "kib" => 1 << 10,
-        "mib" => 1 << 20,
-        "gib" => 1 << 30,
-        "kb" => 1_000,
-        "mb" => 1_000_000,
-        "gb" => 1_000_000_000,
-        _ => return None,
-    };
-    Some(count(number.trim_end())?.saturating_mul(factor))
-}
-
 /// Milliseconds.
-fn time(text: &str) -> Result<Option<u64>, String> {
-    match humantime::parse_duration(text) {
-        Ok(time) if time > MAX_TIME => Err(format!("{text} is too long; at most 365 days")),
-        Ok(time) if time.subsec_nanos() % 1_000_000 != 0 => {
-            Err(format!("{text} is too fine: time is counted in whole milliseconds"))
-        }
-        Ok(time) => Ok(Some(time.as_millis() as u64)),
-        Err(_) => Ok(None),
+fn time(text: &str) -> Result<u64, String> {
+    let time = parse_duration(text)?;
+    if !time.subsec_nanos().is_multiple_of(1_000_000) {
+        return Err(format!("`{text}` is too fine: time is counted in whole milliseconds"));
     }
+    Ok(time.as_millis() as u64)
 }
