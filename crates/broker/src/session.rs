@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
 
-use floodway::{ConsumerId, EndReason, EndState, Filter, Message, SubscriptionKey, Taken};
+use floodway::{ConsumerId, EndReason, EndState, Filter, Runs, SubscriptionKey, Taken};
 
 use crate::advisory::Advisory;
 use crate::control::Grants;
@@ -170,16 +170,10 @@ impl Session {
         result
     }
 
-    /// Takes a run of messages for one of the client's subscriptions.
-    pub fn deliver(
-        &self,
-        key: SubscriptionKey,
-        run: &[Message<'_>],
-        framing: &impl Framing,
-        now: Instant,
-    ) -> Delivered {
+    /// Takes what a batch has for the client.
+    pub fn deliver(&self, runs: Runs<'_>, framing: &impl Framing, now: Instant) -> Delivered {
         self.with_outbox(|outbox| {
-            let (taken, ended) = outbox.deliver(key, run, framing, now);
+            let (taken, ended) = outbox.deliver(runs, framing, now);
             let ended = ended.is_some_and(|reason| self.set_end(reason));
             let much = outbox.depth().bytes >= WRITE_NOW_BYTES || outbox.has_waiting();
             let ended_alone = taken.finished && outbox.has_announcements();

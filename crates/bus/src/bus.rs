@@ -266,21 +266,25 @@ impl Bus {
 
     /// As [`Bus::make_room`]; says also who is about to grow.
     #[inline]
-    pub(crate) fn make_room_for(&self, bytes: u64, growing: Option<&Target>) {
+    pub(crate) fn make_room_for(
+        &self,
+        bytes: u64,
+        growing: Option<(ConsumerId, &Arc<dyn Consumer>)>,
+    ) {
         if self.budget().would_exceed(bytes) {
             self.evict_largest(bytes, growing);
         }
     }
 
     #[cold]
-    fn evict_largest(&self, bytes: u64, growing: Option<&Target>) {
+    fn evict_largest(&self, bytes: u64, growing: Option<(ConsumerId, &Arc<dyn Consumer>)>) {
         // Two threads at a time would evict two where one is enough: the second would look before
         // the memory of the first victim is back.
         let mut victims = self.shared.victims.lock().unwrap_or_else(PoisonError::into_inner);
         // What can never fit is not made to fit by ending everybody; it will be the largest then.
         let bytes = if bytes > self.budget().limit() { 0 } else { bytes };
-        if let Some(target) = growing {
-            victims.look_at(target.id, &target.consumer);
+        if let Some((id, consumer)) = growing {
+            victims.look_at(id, consumer);
         }
         while self.budget().would_exceed(bytes) {
             let Some((id, largest)) = victims.next(|| self.consumers()) else { return };

@@ -5,15 +5,15 @@ use std::task::Waker;
 use std::time::Instant;
 
 use crate::end::EndReason;
-use crate::message::Message;
 use crate::route::SubscriptionKey;
+use crate::run::Runs;
 use crate::subject::Filter;
 
 /// A consumer's place in the bus's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConsumerId(pub(crate) u32);
 
-/// What a consumer did with a run of messages.
+/// What a consumer did with messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Taken {
     /// How many it queued.
@@ -34,8 +34,8 @@ pub struct Taken {
 /// messages of one call stay in order and behind those of earlier calls; every message offered is
 /// queued, or counted as lost with a reason, unless its subscription is unknown or over.
 pub trait Consumer: Send + Sync {
-    /// Takes a run of messages, all of one subject, for the subscription `key`.
-    fn deliver(&self, key: SubscriptionKey, run: &[Message<'_>], now: Instant) -> Taken;
+    /// Takes what a batch has for it.
+    fn deliver(&self, runs: Runs<'_>, now: Instant) -> Taken;
 
     /// Lets the consumer get on with what was queued. Called once per batch, and before it ends if
     /// memory is short.

@@ -13,9 +13,10 @@ use crate::budget::Budget;
 use crate::consumer::{Consumer, Taken};
 use crate::delivery::Delivery;
 use crate::end::EndReason;
-use crate::message::{Message, SharedMessage};
+use crate::message::SharedMessage;
 use crate::overflow::Overflow;
 use crate::route::SubscriptionKey;
+use crate::run::{Run, Runs};
 use crate::subject::Filter;
 use crate::subscription::RecvError;
 
@@ -196,7 +197,7 @@ impl Inbox {
         self.overflow.overdue(state.backlog.depth(), stalled)
     }
 
-    fn enqueue(&self, state: &mut State, run: &[Message<'_>], now: Instant) -> Taken {
+    fn enqueue(&self, state: &mut State, run: Run<'_>, now: Instant) -> Taken {
         if state.ended.is_some() {
             return Taken::default();
         }
@@ -220,9 +221,14 @@ impl Inbox {
 }
 
 impl Consumer for Inbox {
-    fn deliver(&self, _key: SubscriptionKey, run: &[Message<'_>], now: Instant) -> Taken {
+    fn deliver(&self, runs: Runs<'_>, now: Instant) -> Taken {
         let (taken, wakers) = self.monitor.with(|state| {
-            let mut taken = self.enqueue(state, run, now);
+            let mut taken = Taken::default();
+            for (_, run) in runs.iter() {
+                let run = self.enqueue(state, run, now);
+                taken.queued += run.queued;
+                taken.lost += run.lost;
+            }
             taken.wake = !std::mem::replace(&mut state.wake_pending, true);
             taken.over_mark = state.ended.is_none() && self.over_mark(state, false);
             taken.finished = state.to_reap;

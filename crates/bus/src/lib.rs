@@ -56,8 +56,8 @@
 //! ```
 //!
 //! How a message travels: [`Router::batch`] collects what one read of a socket (or one call)
-//! brought, [`Batch`] looks up a [`Route`] once per run of equal subjects and hands the run to each
-//! [`Consumer`], and [`Wakeups`] wakes each touched consumer once. A consumer is an [`Inbox`] (the
+//! brought, [`Batch`] looks up a [`Route`] once per row of equal subjects and hands each [`Consumer`]
+//! what there is for it in one call, and [`Wakeups`] wakes each touched consumer once. A consumer is an [`Inbox`] (the
 //! queue behind a [`Subscription`] handle) or whatever a server puts there, such as a connection.
 #![forbid(unsafe_code)]
 
@@ -72,14 +72,17 @@ mod delivery;
 mod end;
 mod inbox;
 mod index;
+mod keep;
 mod key;
 mod message;
 mod missed;
 mod overflow;
 mod parcel;
+mod pending;
 mod publish;
 mod pushback;
 mod route;
+mod run;
 mod subject;
 mod subscription;
 mod victims;
@@ -94,6 +97,7 @@ pub use credit::Credit;
 pub use delivery::Delivery;
 pub use end::{EndReason, EndState, LimitKind};
 pub use inbox::Inbox;
+pub use keep::{Keeper, KeptBatch, KeptPart, ReadBuffer};
 pub use key::{Key, KeyError, Pointer};
 pub use message::{Message, SHARE_FROM_BYTES, SharedMessage};
 pub use missed::Missed;
@@ -102,5 +106,6 @@ pub use parcel::{Copied, Parcel};
 pub use publish::{Batch, Origin, PublishReport, Router};
 pub use pushback::{Pace, Pushback, PushbackMode};
 pub use route::{Route, SubscriptionKey, Target};
+pub use run::{Run, Runs};
 pub use subject::{Filter, FilterError, is_literal_subject};
 pub use subscription::{RecvError, SubscribeOptions, Subscription};

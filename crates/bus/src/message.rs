@@ -25,12 +25,14 @@ pub struct Message<'a> {
     pub payload: &'a [u8],
     /// The owned form, made when the first queue wants to keep it.
     kept: OnceCell<Arc<SharedMessage>>,
+    /// The same for neighbours in a batch that have the same subject; 0 where that is not known.
+    run: u32,
 }
 
 impl<'a> Message<'a> {
     /// A message without reply and headers.
     pub fn new(subject: &'a [u8], payload: &'a [u8]) -> Self {
-        Self { subject, reply: None, headers: &[], payload, kept: OnceCell::new() }
+        Self { subject, reply: None, headers: &[], payload, kept: OnceCell::new(), run: 0 }
     }
 
     /// With a subject for answers.
@@ -47,7 +49,25 @@ impl<'a> Message<'a> {
         self
     }
 
+    /// In a row of messages of one subject, which has this number in its batch.
+    pub(crate) fn in_run(self, run: u32) -> Self {
+        Self { run, ..self }
+    }
+
+    /// Whether it is in the same row as another, and so are those between.
+    #[inline]
+    pub(crate) fn is_surely_like(&self, other: &Message<'_>) -> bool {
+        self.run == other.run && self.run != 0
+    }
+
+    /// Whether it has the same subject.
+    #[inline]
+    pub(crate) fn is_like(&self, other: &Message<'_>) -> bool {
+        self.is_surely_like(other) || self.subject == other.subject
+    }
+
     /// Bytes that count against limits: subject, reply, headers and payload.
+    #[inline]
     pub fn size(&self) -> usize {
         self.subject.len()
             + self.reply.map_or(0, <[u8]>::len)

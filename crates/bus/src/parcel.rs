@@ -1,19 +1,23 @@
-//! A message that one queue keeps for itself.
+//! Messages as a queue of one consumer keeps them.
 
 use std::sync::Arc;
 
 use crate::backlog::Held;
 use crate::budget::Budget;
+use crate::keep::KeptPart;
 use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
+use crate::run::Run;
 
 /// A message in memory of its own, which the next message may take over; a large one in memory that
-/// several queues share.
+/// several queues share; or several in a row, as part of a batch that is kept once.
 #[derive(Debug, Clone)]
 pub enum Parcel {
     /// Copied.
     Copied(Copied),
     /// Shared.
     Shared(Arc<SharedMessage>),
+    /// Several.
+    Row(KeptPart),
 }
 
 /// Three lengths, then subject, reply, headers and payload in a row: one allocation, and a handle
@@ -77,11 +81,12 @@ impl Copied {
 }
 
 impl Parcel {
-    /// The message.
+    /// The message; of several in a row the first.
     pub fn message(&self) -> Message<'_> {
         match self {
             Self::Copied(copied) => copied.message(),
             Self::Shared(shared) => Message::from(shared),
+            Self::Row(row) => row.first(),
         }
     }
 }
@@ -98,6 +103,11 @@ impl Held for Parcel {
     }
 
     #[inline]
+    fn hold_all(run: Run<'_>, budget: &Budget) -> Option<Self> {
+        run.keep(budget).map(Self::Row)
+    }
+
+    #[inline]
     fn replace(&mut self, message: &Message<'_>, budget: &Budget) {
         match self {
             // Much smaller than what it had: keeping the memory would be waste.
@@ -111,18 +121,35 @@ impl Held for Parcel {
         }
     }
 
+    #[inline]
+    fn count(&self) -> usize {
+        match self {
+            Self::Copied(_) | Self::Shared(_) => 1,
+            Self::Row(row) => row.count(),
+        }
+    }
+
+    fn split(&mut self, count: usize) -> Option<Self> {
+        match self {
+            Self::Copied(_) | Self::Shared(_) => None,
+            Self::Row(row) => Some(Self::Row(row.split(count))),
+        }
+    }
+
     fn subject(&self) -> &[u8] {
         match self {
             Self::Copied(copied) => copied.subject(),
             Self::Shared(shared) => shared.subject(),
+            Self::Row(row) => row.first().subject,
         }
     }
 
     #[inline]
-    fn size(&self) -> usize {
+    fn size(&self) -> u64 {
         match self {
-            Self::Copied(copied) => copied.size(),
+            Self::Copied(copied) => copied.size() as u64,
             Self::Shared(shared) => shared.size(),
+            Self::Row(row) => row.size(),
         }
     }
 
@@ -131,7 +158,7 @@ impl Held for Parcel {
         match self {
             Self::Copied(copied) => copied.bytes.capacity(),
             // Charged where it was made, until its last holder lets go.
-            Self::Shared(_) => 0,
+            Self::Shared(_) | Self::Row(_) => 0,
         }
     }
 }
@@ -149,8 +176,8 @@ impl Held for Arc<SharedMessage> {
         SharedMessage::subject(self)
     }
 
-    fn size(&self) -> usize {
-        SharedMessage::size(self)
+    fn size(&self) -> u64 {
+        SharedMessage::size(self) as u64
     }
 
     fn own_bytes(&self) -> usize {
@@ -179,7 +206,7 @@ mod tests {
             let out = parcel.message();
             assert_eq!((out.subject, out.reply), (message.subject, message.reply));
             assert_eq!((out.headers, out.payload), (message.headers, message.payload));
-            assert_eq!((parcel.size(), parcel.subject()), (message.size(), message.subject));
+            assert_eq!((parcel.size(), parcel.subject()), (message.size() as u64, message.subject));
             assert_eq!(out.shared_payload().is_some(), message.payload.len() >= SHARE_FROM_BYTES);
         }
         assert!(parcel.own_bytes() < 64, "a small message does not keep the memory of a large one");

@@ -1,8 +1,8 @@
 //! Routing: from what a publisher sent to the queues of those who want it.
 //!
-//! Work is per batch. A batch is what one read of a socket brought; within it, consecutive messages
-//! of one subject form a *run*. A run is routed once, and each consumer takes it in one call, under
-//! one lock, while its queue is warm in the cache.
+//! Work is per batch. A batch is what one read of a socket brought; within it, messages of one
+//! subject in a row are routed once, and each consumer takes what the batch has for it, of whatever
+//! subjects, in one call, under one lock, while its queue is warm in the cache.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,9 +13,12 @@ use hashbrown::HashMap;
 
 use crate::bus::Bus;
 use crate::consumer::{Consumer, ConsumerId, Taken, Wakeups};
+use crate::keep::{Keeper, ReadBuffer};
 use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
+use crate::pending::{Pending, Waiting};
 use crate::pushback::Pushback;
-use crate::route::{Group, Route, SubscriptionKey, Target};
+use crate::route::{Group, Route, SubscriptionKey};
+use crate::run::{Item, Runs};
 
 /// Routes remembered by one router; forgotten together when a subscription comes or goes.
 const ROUTES_CACHED: usize = 4096;
@@ -47,7 +50,6 @@ pub struct Origin {
 }
 
 /// Looks up routes, with a cache of its own. One per thread that publishes.
-#[derive(Debug)]
 pub struct Router {
     bus: Bus,
     generation: u64,
@@ -56,6 +58,7 @@ pub struct Router {
     lent: VecDeque<Arc<Route>>,
     nobody: Arc<Route>,
     random: u64,
+    pending: Pending,
 }
 
 impl Router {
@@ -72,6 +75,7 @@ impl Router {
             lent: VecDeque::new(),
             nobody: Arc::default(),
             random,
+            pending: Pending::default(),
         }
     }
 
@@ -144,10 +148,12 @@ impl Router {
             pushback,
             wakeups,
             now,
-            run: Vec::new(),
-            run_bytes: 0,
+            messages: Vec::new(),
+            keeper: Keeper::default(),
+            run: Run::default(),
             route,
             finished: Vec::new(),
+            report: PublishReport::default(),
         }
     }
 
@@ -157,6 +163,12 @@ impl Router {
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
         self.random
+    }
+}
+
+impl std::fmt::Debug for Router {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Router").field("routes", &self.cache.len()).finish_non_exhaustive()
     }
 }
 
@@ -170,41 +182,62 @@ pub struct Batch<'r, 'm> {
     pushback: &'r mut Pushback,
     wakeups: &'r mut Wakeups,
     now: Instant,
-    /// Messages of one subject that are not handed out yet.
-    run: Vec<Message<'m>>,
-    /// What one consumer that keeps a copy of its own may need for them.
-    run_bytes: usize,
+    /// Messages that are not handed out yet.
+    messages: Vec<Message<'m>>,
+    keeper: Keeper,
+    /// The last of them, which are of one subject and take `route`.
+    run: Run,
     route: Arc<Route>,
     /// Consumers with subscriptions to take out of the index.
     finished: Vec<(Arc<dyn Consumer>, ConsumerId)>,
+    report: PublishReport,
+}
+
+/// Messages of one subject at the end of a batch.
+#[derive(Debug, Default)]
+struct Run {
+    /// Which of the batch is the first.
+    from: usize,
+    /// What one consumer that keeps a copy of its own may need for them.
+    bytes: usize,
+    number: u32,
 }
 
 impl<'m> Batch<'_, 'm> {
+    /// The messages lie in `buffer`, so that queues may hold on to it.
+    #[must_use]
+    pub fn lying_in(self, buffer: &ReadBuffer) -> Self {
+        Self { keeper: Keeper::lying_in(buffer), ..self }
+    }
+
     /// Adds a message; returns how many subscriptions it matches, the publisher's own included.
     #[inline]
     pub fn push(&mut self, message: Message<'m>) -> usize {
-        let same_subject = self.run.first().is_some_and(|first| first.subject == message.subject);
+        let last = self.messages[self.run.from..].first();
+        let same_subject = last.is_some_and(|last| last.subject == message.subject);
         if !same_subject || self.router.bus.generation() != self.router.generation {
-            self.commit();
+            self.close_run();
             self.route = self.router.route(message.subject);
         }
         let fan_out = self.route.fan_out();
         if fan_out == 0 {
             return 0;
         }
-        if message.payload.len() >= SHARE_FROM_BYTES && fan_out > 1 {
-            self.make_room(message.size(), None);
+        let (size, large) = (message.size(), message.payload.len() >= SHARE_FROM_BYTES);
+        if large && fan_out > 1 {
+            self.make_room(size);
             message.keep(&self.router.bus.shared().budget);
         }
+        self.keeper.note(size, fan_out, large);
         let shared = message.shared_payload().map_or(0, Bytes::len);
-        self.run_bytes += message.size() - shared + SharedMessage::OVERHEAD_BYTES;
-        self.run.push(message);
+        self.run.bytes += size - shared + SharedMessage::OVERHEAD_BYTES;
+        self.messages.push(message.in_run(self.run.number));
         fan_out
     }
 
     /// The publisher has changed, for instance its wish for an echo. Commit before.
     pub fn set_origin(&mut self, origin: Origin) {
-        debug_assert!(self.run.is_empty(), "messages of the origin before are not committed");
+        debug_assert!(self.messages.is_empty(), "messages of the origin before are not committed");
         self.origin = origin;
     }
 
@@ -215,46 +248,93 @@ impl<'m> Batch<'_, 'm> {
         plain.find(|target| Some(target.id) == self.origin.consumer).map(|target| target.key)
     }
 
-    /// Hands out what was pushed; returns how many copies were queued.
-    pub fn commit(&mut self) -> PublishReport {
-        let mut report = PublishReport::default();
-        if self.run.is_empty() {
-            return report;
+    /// The next message is of another subject: notes who is to get those before.
+    fn close_run(&mut self) {
+        let (from, to) = (self.run.from, self.messages.len());
+        if from == to {
+            self.run = Run { from, bytes: 0, number: self.run.number + 1 };
+            return;
         }
-        let run = std::mem::take(&mut self.run);
-        let route = std::mem::replace(&mut self.route, self.router.nobody.clone());
+        if !self.route.groups.is_empty() {
+            // Which member is to get a message depends on what the one before took.
+            self.commit();
+            return;
+        }
+        let own = self.own_place();
+        let targets = self.route.plain.iter().filter(|target| Some(target.id) != own);
+        self.router.pending.add(targets, from, to, self.run.bytes);
+        self.pushback.note(&self.route, self.now);
+        self.run = Run { from: to, bytes: 0, number: self.run.number + 1 };
+    }
+
+    /// The publisher's own place, if nothing of what it sends may go there.
+    fn own_place(&self) -> Option<ConsumerId> {
+        self.origin.consumer.filter(|_| !self.origin.echo)
+    }
+
+    /// Hands out what was pushed since the last commit, and tells what became of it.
+    pub fn commit(&mut self) -> PublishReport {
+        if !self.messages.is_empty() {
+            // Taken, for the time that consumers look at them.
+            let messages = std::mem::take(&mut self.messages);
+            let keeper = std::mem::take(&mut self.keeper);
+            let route = std::mem::replace(&mut self.route, self.router.nobody.clone());
+            self.hand_out_all(&messages, &keeper, &route);
+            (self.messages, self.keeper) = (messages, keeper);
+            self.messages.clear();
+            self.keeper.restart();
+            self.run = Run { from: 0, bytes: 0, number: 1 };
+            if !self.finished.is_empty() {
+                self.reap();
+            }
+        }
+        std::mem::take(&mut self.report)
+    }
+
+    fn hand_out_all(&mut self, messages: &[Message<'_>], keeper: &Keeper, route: &Arc<Route>) {
+        let (own, run) = (self.own_place(), std::mem::take(&mut self.run));
+        let (from, to) = (run.from, messages.len());
+        let targets = route.plain.iter().filter(|target| Some(target.id) != own);
         let mut over_mark = false;
-        // The publisher's own place, if nothing of what it sends may go there.
-        let own = self.origin.consumer.filter(|_| !self.origin.echo);
-        for target in route.plain.iter().filter(|target| Some(target.id) != own) {
-            let taken = self.hand_out(target, &run, self.run_bytes);
-            over_mark |= taken.over_mark;
-            report.queued += taken.queued;
-            report.lost += taken.lost;
-            report.matched += run.len() as u64;
+        if self.router.pending.is_empty() {
+            // All of one subject: nothing to collect.
+            for target in targets {
+                let item = Item { key: target.key, from: from as u32, to: to as u32 };
+                let runs = Runs::of_batch(messages, keeper, item, &[]);
+                self.report.matched += (to - from) as u64;
+                over_mark |= self.hand_out(&target.consumer, target.id, runs, run.bytes).over_mark;
+            }
+        } else {
+            self.router.pending.add(targets, from, to, run.bytes);
+            let waiting = self.router.pending.take();
+            for Waiting { consumer, id, items, bytes } in &waiting {
+                let Some((first, rest)) = items.split_first() else { continue };
+                let runs = Runs::of_batch(messages, keeper, *first, rest);
+                self.report.matched += runs.message_count();
+                over_mark |= self.hand_out(consumer, *id, runs, *bytes).over_mark;
+            }
+            self.router.pending.give_back(waiting);
         }
         let only_own = |group: &Group| group.members.iter().all(|one| Some(one.id) == own);
         for group in route.groups.iter().filter(|group| !only_own(group)) {
-            for message in &run {
-                let taken = self.hand_to_one(group, message);
-                over_mark |= taken.over_mark;
-                report.queued += taken.queued;
-                report.lost += taken.lost;
-                report.matched += 1;
+            for message in &messages[from..] {
+                self.report.matched += 1;
+                over_mark |= self.hand_to_one(group, message).over_mark;
             }
         }
-        self.pushback.note(&route, over_mark, self.now);
-        self.run = run;
-        self.run.clear();
-        self.run_bytes = 0;
-        if !self.finished.is_empty() {
-            self.reap();
+        if from < to {
+            self.pushback.note(route, self.now);
         }
-        report
+        self.pushback.saw_over_mark(over_mark);
     }
 
     #[inline]
-    fn make_room(&mut self, bytes: usize, growing: Option<&Target>) {
+    fn make_room(&mut self, bytes: usize) {
+        self.make_room_for(bytes, None);
+    }
+
+    #[inline]
+    fn make_room_for(&mut self, bytes: usize, growing: Option<(ConsumerId, &Arc<dyn Consumer>)>) {
         let bytes = bytes as u64;
         if self.router.bus.budget().would_exceed(bytes) {
             // What healthy consumers hold only because this batch has not ended yet is no reason
@@ -264,16 +344,24 @@ impl<'m> Batch<'_, 'm> {
         }
     }
 
-    fn hand_out(&mut self, target: &Target, run: &[Message<'_>], bytes: usize) -> Taken {
+    fn hand_out(
+        &mut self,
+        consumer: &Arc<dyn Consumer>,
+        id: ConsumerId,
+        runs: Runs<'_>,
+        bytes: usize,
+    ) -> Taken {
         // Asked for each consumer: what the one before kept is charged by now.
-        self.make_room(bytes, Some(target));
-        let taken = target.consumer.deliver(target.key, run, self.now);
+        self.make_room_for(bytes, Some((id, consumer)));
+        let taken = consumer.deliver(runs, self.now);
         if taken.wake {
-            self.wakeups.add(target.consumer.clone());
+            self.wakeups.add(consumer.clone());
         }
         if taken.finished {
-            self.finished.push((target.consumer.clone(), target.id));
+            self.finished.push((consumer.clone(), id));
         }
+        self.report.queued += taken.queued;
+        self.report.lost += taken.lost;
         taken
     }
 
@@ -288,8 +376,8 @@ impl<'m> Batch<'_, 'm> {
                 if own && !self.origin.echo || with_room && member.consumer.is_behind() {
                     continue;
                 }
-                let run = std::slice::from_ref(message);
-                let taken = self.hand_out(member, run, message.size());
+                let runs = Runs::one(member.key, std::slice::from_ref(message));
+                let taken = self.hand_out(&member.consumer, member.id, runs, message.size());
                 // One that dropped it has booked it; giving it to another would count it twice.
                 if taken.queued + taken.lost > 0 {
                     return taken;

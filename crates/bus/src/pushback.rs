@@ -63,9 +63,13 @@ impl Pushback {
         Self { mode, recent: Vec::new(), oldest: 0, over_mark_seen: false }
     }
 
-    /// Remembers that a message took `route`, and whether a consumer was seen over its mark.
-    pub(crate) fn note(&mut self, route: &Arc<Route>, over_mark: bool, now: Instant) {
+    /// Remembers whether a consumer was seen over its mark.
+    pub(crate) fn saw_over_mark(&mut self, over_mark: bool) {
         self.over_mark_seen |= over_mark;
+    }
+
+    /// Remembers that a message took `route`.
+    pub(crate) fn note(&mut self, route: &Arc<Route>, now: Instant) {
         if self.mode == PushbackMode::None {
             return;
         }

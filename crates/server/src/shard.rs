@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use floodway::{Message, Origin, Pushback, PushbackMode, Router, Wakeups};
+use floodway::{Message, Origin, Pushback, PushbackMode, ReadBuffer, Router, Wakeups};
 use floodway_broker::Broker;
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
@@ -41,7 +41,8 @@ const BURST: u64 = 8 << 20;
 pub(crate) struct ShardContext {
     pub(crate) router: Router,
     pub(crate) wakeups: Wakeups,
-    pub(crate) buffer: Vec<u8>,
+    /// Lent out while a peer reads.
+    pub(crate) buffer: Option<ReadBuffer>,
     /// Connections that may have answers to write.
     pub(crate) answered: Vec<Arc<Connection>>,
 }
@@ -99,7 +100,7 @@ impl Shard {
         let cx = ShardContext {
             router: Router::new(broker.bus().clone()),
             wakeups: Wakeups::new(),
-            buffer: vec![0; READ_BUFFER],
+            buffer: Some(ReadBuffer::new(READ_BUFFER)),
             answered: Vec::new(),
         };
         Self {

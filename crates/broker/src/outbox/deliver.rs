@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use floodway::{EndReason, LossReason, Message, SubscriptionKey, Taken, Verdict};
+use floodway::{EndReason, LossReason, Message, Run, Runs, SubscriptionKey, Taken, Verdict};
 
 use super::Outbox;
 use super::ledger::CONTROL;
@@ -17,62 +17,86 @@ struct Refusal {
 }
 
 impl Outbox {
-    /// Takes a run of messages of one subject for one subscription. The second value says why the
-    /// whole session ended over it, if it did.
+    /// Takes what a batch has for the client. The second value says why the whole session ended
+    /// over it, if it did.
     pub(crate) fn deliver(
         &mut self,
-        key: SubscriptionKey,
-        run: &[Message<'_>],
+        runs: Runs<'_>,
         framing: &impl Framing,
         now: Instant,
     ) -> (Taken, Option<EndReason>) {
-        let mut taken = Taken::default();
+        let (mut taken, mut ended) = (Taken::default(), None);
         if self.ended.is_some() {
             return (taken, None);
         }
-        let Some(slot) = self.slots.open_mut(key) else { return (taken, None) };
-        let (mut left, has_lane) = (slot.left(), slot.lane().is_some());
-        let (mut rest, mut ended) = (run, None);
-        while !rest.is_empty() && ended.is_none() {
-            let most = usize::try_from(left).unwrap_or(usize::MAX);
-            let (run, later) = rest.split_at(rest.len().min(most));
-            ended = if has_lane {
-                let end = self.deliver_to_lane(key.slot, run, framing, now, &mut taken);
-                end.and_then(|reason| self.end_alone(key.slot, reason, framing, now))
-            } else {
-                self.deliver_to_stream(key.slot, run, framing, now, &mut taken)
-            };
-            if left == u64::MAX {
-                break;
-            }
-            // Some of them may have been dropped again: then there is room for those behind them.
-            let Some(slot) = self.slots.open_mut(key) else { break };
-            (left, rest) = (slot.left(), later);
-            if left == 0 {
-                let closed = self.close_slot(key.slot);
-                self.to_reap.push(closed);
+        for (key, run) in runs.iter() {
+            ended = self.deliver_run(key, run, framing, now, &mut taken);
+            if ended.is_some() {
                 break;
             }
         }
         self.settle_charge();
         taken.finished = !self.to_reap.is_empty();
         taken.over_mark = self.is_over_mark(false);
-        taken.wake = !std::mem::replace(&mut self.wake_pending, true);
+        if taken.queued + taken.lost > 0 || taken.finished || ended.is_some() {
+            taken.wake = !std::mem::replace(&mut self.wake_pending, true);
+        }
         (taken, ended)
+    }
+
+    /// Takes a run of messages for one subscription.
+    fn deliver_run(
+        &mut self,
+        key: SubscriptionKey,
+        run: Run<'_>,
+        framing: &impl Framing,
+        now: Instant,
+        taken: &mut Taken,
+    ) -> Option<EndReason> {
+        let slot = self.slots.open_mut(key)?;
+        let (mut left, has_lane) = (slot.left(), slot.lane().is_some());
+        let (mut rest, mut ended) = (run, None);
+        while !rest.is_empty() && ended.is_none() {
+            let most = rest.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let run = rest.first_of(most);
+            ended = if has_lane {
+                let end = self.deliver_to_lane(key.slot, run, framing, now, taken);
+                end.and_then(|reason| self.end_alone(key.slot, reason, framing, now))
+            } else {
+                self.deliver_to_stream(key.slot, run, framing, now, taken)
+            };
+            if left == u64::MAX {
+                break;
+            }
+            // Some of them may have been dropped again: then there is room for those behind them.
+            let Some(slot) = self.slots.open_mut(key) else { break };
+            (left, rest) = (slot.left(), rest.after(most));
+            if left == 0 {
+                let closed = self.close_slot(key.slot);
+                self.to_reap.push(closed);
+                break;
+            }
+        }
+        ended
     }
 
     fn deliver_to_stream(
         &mut self,
         at: u32,
-        run: &[Message<'_>],
+        run: Run<'_>,
         framing: &impl Framing,
         now: Instant,
         taken: &mut Taken,
     ) -> Option<EndReason> {
-        let head = self.take_head(at, run.first()?.subject, framing);
-        let refused = self.append_within_limits(at, &head, run, framing, now, taken);
-        self.head = head;
-        refused.and_then(|refusal| self.refuse(at, refusal, framing, now))
+        for row in run.rows() {
+            let head = self.take_head(at, row[0].subject, framing);
+            let refused = self.append_within_limits(at, &head, &row, framing, now, taken);
+            self.head = head;
+            if let Some(refusal) = refused {
+                return self.refuse(at, refusal, framing, now);
+            }
+        }
+        None
     }
 
     /// The part of a frame that is the same for all messages of a subject for one subscription. The

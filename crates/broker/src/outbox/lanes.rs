@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use floodway::{
-    Account, Backlog, Depth, EndReason, Held, Limits, LossReason, Message, Missed, Parcel, Popped,
-    Pressure, Taken,
+    Account, Backlog, Depth, EndReason, Limits, LossReason, Message, Missed, Parcel, Popped,
+    Pressure, Run, Taken,
 };
 
 use super::answers::Answer;
@@ -184,14 +184,14 @@ impl Outbox {
     pub(super) fn deliver_to_lane(
         &mut self,
         at: u32,
-        run: &[Message<'_>],
+        run: Run<'_>,
         framing: &impl Framing,
         now: Instant,
         taken: &mut Taken,
     ) -> Option<EndReason> {
         let passed = self.pass_by(at, run, framing, now);
         taken.queued += passed as u64;
-        let run = &run[passed..];
+        let run = run.after(passed);
         if run.is_empty() {
             return None;
         }
@@ -213,22 +213,40 @@ impl Outbox {
     }
 
     /// While the client keeps up, its messages need not wait in the lane; how many went by.
-    fn pass_by(
-        &mut self,
-        at: u32,
-        run: &[Message<'_>],
-        framing: &impl Framing,
-        now: Instant,
-    ) -> usize {
-        if self.blocked {
+    fn pass_by(&mut self, at: u32, run: Run<'_>, framing: &impl Framing, now: Instant) -> usize {
+        let is_idle = self.slots.at(at).and_then(Slot::lane).is_some_and(Lane::is_idle);
+        if self.blocked || !is_idle {
             return 0;
         }
-        let is_idle = self.slots.at(at).and_then(Slot::lane).is_some_and(Lane::is_idle);
         let window = self.window();
-        let Some(first) = run.first().filter(|_| is_idle && self.is_short(window)) else {
-            return 0;
-        };
-        let head = self.take_head(at, first.subject, framing);
+        let mut passed = 0;
+        for row in run.rows() {
+            if !self.is_short(window) {
+                break;
+            }
+            let head = self.take_head(at, row[0].subject, framing);
+            let count = self.short_part(at, &row, &head, window, framing);
+            if count > 0 {
+                self.append(at, &head, &row[..count], framing, now);
+            }
+            self.head = head;
+            passed += count;
+            if count < row.len() {
+                break;
+            }
+        }
+        passed
+    }
+
+    /// How many of the first of some messages may go into the stream before it is no longer short.
+    fn short_part(
+        &self,
+        at: u32,
+        row: &[Message<'_>],
+        head: &[u8],
+        window: Depth,
+        framing: &impl Framing,
+    ) -> usize {
         // What the empty lane would not take is refused as well while the client keeps up.
         let lane = self.slots.at(at).and_then(Slot::lane);
         let fits = |message: &Message<'_>| {
@@ -236,18 +254,14 @@ impl Outbox {
         };
         let (mut bytes, mut count) = (self.depth.bytes, 0);
         let most = window.messages - self.depth.messages;
-        while let Some(message) = run.get(count)
+        while let Some(message) = row.get(count)
             && bytes < window.bytes
             && (count as u64) < most
             && fits(message)
         {
-            bytes += framing.frame_len(&head, message) as u64;
+            bytes += framing.frame_len(head, message) as u64;
             count += 1;
         }
-        if count > 0 {
-            self.append(at, &head, &run[..count], framing, now);
-        }
-        self.head = head;
         count
     }
 
@@ -357,6 +371,7 @@ impl Outbox {
         let Popped { held, at_ms, replaced, missed, .. } = popped;
         let missed = self.tell_missed(at, missed, report, framing, now);
         let mut message = held.message();
+        let old = message.size() as u64;
         let mut annotated = Vec::new();
         let replaced = if report == Report::None { 0 } else { replaced };
         if missed.is_some() || replaced > 0 {
@@ -367,7 +382,6 @@ impl Outbox {
                 self.with_lane(at, |lane, _| lane.backlog.put_gap_back(missed));
             }
         }
-        let old = held.size() as u64;
         self.append_fed(at, old, &message, at_ms, framing, now);
     }
 

@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
 
-use floodway::{Budget, Limits, LossReason, Message, SHARE_FROM_BYTES, Taken};
+use floodway::{Budget, Keeper, Limits, LossReason, Message, Runs, SHARE_FROM_BYTES, Taken};
 use floodway_queue::BlockPool;
 
 use super::*;
@@ -91,7 +91,10 @@ impl Client {
                 message
             })
             .collect();
-        self.outbox.deliver(key, &run, &TestFraming, self.now)
+        // Kept together where the lanes of the outbox would rather not copy.
+        let keeper = Keeper::of(&run, 1);
+        let runs = Runs::one(key, &run).kept_by(&keeper);
+        self.outbox.deliver(runs, &TestFraming, self.now)
     }
 
     fn deliver_one(&mut self, key: SubscriptionKey, payload: &[u8]) -> u64 {

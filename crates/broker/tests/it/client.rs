@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use floodway::{
     Consumer, EndReason, Filter, Limits, Message, Missed, Origin, Overflow, Pushback, PushbackMode,
-    Router, SubscriptionKey, Taken, Wakeups,
+    Router, Runs, SubscriptionKey, Taken, Wakeups,
 };
 use floodway_broker::{
     Access, Broker, BrokerConfig, Framing, Notes, Rules, Session, Sid, SubscribeRefused,
@@ -173,8 +173,8 @@ impl Client {
 }
 
 impl Consumer for Client {
-    fn deliver(&self, key: SubscriptionKey, run: &[Message<'_>], now: Instant) -> Taken {
-        self.session.deliver(key, run, &Lines, now).taken
+    fn deliver(&self, runs: Runs<'_>, now: Instant) -> Taken {
+        self.session.deliver(runs, &Lines, now).taken
     }
 
     fn wake(&self, now: Instant) {

@@ -12,13 +12,14 @@ const RETAINED: usize = 64;
 #[derive(Debug)]
 pub(super) struct Garbage<T> {
     entries: VecDeque<Entry<T>>,
+    messages: u64,
     bytes: u64,
     own_bytes: usize,
 }
 
 impl<T> Default for Garbage<T> {
     fn default() -> Self {
-        Self { entries: VecDeque::new(), bytes: 0, own_bytes: 0 }
+        Self { entries: VecDeque::new(), messages: 0, bytes: 0, own_bytes: 0 }
     }
 }
 
@@ -28,22 +29,24 @@ impl<T: Held> Garbage<T> {
     }
 
     pub(super) fn depth(&self) -> Depth {
-        Depth { messages: self.entries.len() as u64, bytes: self.bytes }
+        Depth { messages: self.messages, bytes: self.bytes }
     }
 
     pub(super) fn push(&mut self, entry: Entry<T>) {
-        self.bytes += entry.held.size() as u64;
+        self.messages += entry.held.count() as u64;
+        self.bytes += entry.held.size();
         self.own_bytes += entry.held.own_bytes();
         self.entries.push_back(entry);
     }
 
     /// Takes many at once; the caller knows what they weigh. Order does not matter here.
-    pub(super) fn take(&mut self, mut many: VecDeque<Entry<T>>, bytes: u64, own_bytes: usize) {
+    pub(super) fn take(&mut self, mut many: VecDeque<Entry<T>>, depth: Depth, own_bytes: usize) {
         if many.len() > self.entries.len() {
             std::mem::swap(&mut many, &mut self.entries);
         }
         self.entries.append(&mut many);
-        self.bytes += bytes;
+        self.messages += depth.messages;
+        self.bytes += depth.bytes;
         self.own_bytes += own_bytes;
     }
 
@@ -53,18 +56,23 @@ impl<T: Held> Garbage<T> {
         if self.entries.back()?.held.own_bytes() == 0 {
             return None;
         }
-        let entry = self.entries.pop_back()?;
-        self.bytes -= entry.held.size() as u64;
-        self.own_bytes -= entry.held.own_bytes();
-        Some(entry.held)
+        self.pop()
+    }
+
+    fn pop(&mut self) -> Option<T> {
+        let held = self.entries.pop_back()?.held;
+        self.messages -= held.count() as u64;
+        self.bytes -= held.size();
+        self.own_bytes -= held.own_bytes();
+        Some(held)
     }
 
     /// Frees up to `count`.
     pub(super) fn free(&mut self, count: usize) {
         for _ in 0..count {
-            let Some(entry) = self.entries.pop_back() else { break };
-            self.bytes -= entry.held.size() as u64;
-            self.own_bytes -= entry.held.own_bytes();
+            if self.pop().is_none() {
+                break;
+            }
         }
         if self.entries.is_empty() && self.entries.capacity() > RETAINED {
             self.entries = VecDeque::new();

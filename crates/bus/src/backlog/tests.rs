@@ -12,7 +12,7 @@ use crate::key::Key;
 use crate::message::SHARE_FROM_BYTES;
 use crate::overflow::{Conflation, Fallback, Limits};
 use crate::parcel::Parcel;
-use crate::{Admission, Custom};
+use crate::{Admission, Admit, Custom, Inbox, Keeper, LossReason, Offer, Runs};
 
 thread_local! {
     static DROPS: Rc<Cell<usize>> = Rc::default();
@@ -45,8 +45,8 @@ impl Held for Counted {
         &self.subject
     }
 
-    fn size(&self) -> usize {
-        self.size
+    fn size(&self) -> u64 {
+        self.size as u64
     }
 
     fn own_bytes(&self) -> usize {
@@ -75,12 +75,15 @@ impl<T: Held> Bench<T> {
     }
 
     fn offer(&mut self, run: &[Message<'_>]) {
-        self.backlog.offer(run, &mut self.account, &self.budget, self.now_ms);
+        let keeper = Keeper::of(run, 1);
+        for (_, run) in Runs::one(Inbox::KEY, run).kept_by(&keeper).iter() {
+            self.backlog.offer(run, &mut self.account, &self.budget, self.now_ms);
+        }
     }
 
     fn pop(&mut self) -> Option<Popped<T>> {
         let popped = self.backlog.pop(&mut self.account, self.now_ms)?;
-        self.account.deliver(1, popped.held.size() as u64);
+        self.account.deliver(1, popped.held.size());
         Some(popped)
     }
 
@@ -88,7 +91,8 @@ impl<T: Held> Bench<T> {
     fn check(&self) -> Result<(), TestCaseError> {
         let Backlog { entries, gaps, garbage, keys, .. } = &self.backlog;
         let own = |entry: &Entry<T>| entry.held.own_bytes();
-        let size = |entry: &Entry<T>| entry.held.size() as u64;
+        let size = |entry: &Entry<T>| entry.held.size();
+        let count = entries.iter().map(|entry| entry.held.count() as u64).sum::<u64>();
         prop_assert_eq!(self.backlog.own_bytes, entries.iter().map(own).sum::<usize>());
         prop_assert_eq!(self.backlog.bytes, entries.iter().map(size).sum::<u64>());
         let replacers = entries.iter().filter(|entry| entry.replaced > 0).count() as u64;
@@ -98,12 +102,16 @@ impl<T: Held> Bench<T> {
         prop_assert!(places.clone().all(|at| at <= end), "{:?} {}", gaps, end);
         prop_assert!(gaps.iter().all(|(_, missed)| missed.total() > 0));
         prop_assert!(places.skip(1).all(|at| at > self.backlog.first_place));
-        let mut seqs: Vec<_> = entries.iter().map(|entry| entry.seq).collect();
+        let mut seqs: Vec<_> =
+            entries.iter().flat_map(|entry| entry.seq..=entry.last_seq()).collect();
         seqs.sort_unstable();
         seqs.dedup();
-        prop_assert_eq!(seqs.len(), entries.len());
+        prop_assert_eq!(seqs.len() as u64, count);
         prop_assert!(self.account.is_conserved());
-        prop_assert_eq!(self.account.queued(), entries.len() as u64);
+        prop_assert_eq!((self.account.queued(), self.backlog.depth().messages), (count, count));
+        let mut places = entries.iter().map(|entry| (entry.place, entry.held.count() as u64));
+        let mut next = self.backlog.first_place;
+        prop_assert!(places.all(|(at, len)| std::mem::replace(&mut next, at + len) == at));
         prop_assert_eq!(self.account.queued_bytes(), self.backlog.bytes);
         prop_assert!(keys.as_ref().is_none_or(|keys| keys.agrees_with(entries.len())));
         prop_assert!(self.backlog.held_bytes() >= self.backlog.own_bytes + garbage.held_bytes());

@@ -81,22 +81,25 @@ impl<T: Held> Backlog<T> {
     }
 
     fn expire_first(&mut self, account: &mut Account) {
-        let Some(entry) = self.take_first() else { return };
-        account.expire(1, entry.held.size() as u64);
-        self.gap_at(self.first_place, true).add_expired(1, entry.seq, entry.seq);
+        let Some(entry) = self.take_entry() else { return };
+        let count = entry.held.count() as u64;
+        account.expire(count, entry.held.size());
+        self.gap_at(self.first_place, true).add_expired(count, entry.seq, entry.last_seq());
         self.garbage.push(entry);
     }
 
     /// The first `count` entries have expired: cuts them off without freeing them.
     fn expire_many(&mut self, count: usize, account: &mut Account) {
         let (first, last) = (&self.entries[0], &self.entries[count - 1]);
-        let end = self.entries.get(count).map_or(self.bytes_ever, |entry| entry.before);
-        let bytes = end - first.before;
-        let (first, last) = (first.seq, last.seq);
-        account.expire(count as u64, bytes);
+        let next = self.entries.get(count);
+        let (end_place, end) =
+            next.map_or((self.end_place, self.bytes_ever), |entry| (entry.place, entry.before));
+        let (messages, bytes) = (end_place - first.place, end - first.before);
+        let (first, last) = (first.seq, last.last_seq());
+        account.expire(messages, bytes);
         self.bytes -= bytes;
-        self.first_place += count as u64;
-        self.gap_at(self.first_place, true).add_expired(count as u64, first, last);
+        self.first_place = end_place;
+        self.gap_at(self.first_place, true).add_expired(messages, first, last);
         // Either the few that are left move, or the few that go: a deep queue that loses a little
         // with each call must not be copied each time.
         if self.entries.len() - count < count {
@@ -104,7 +107,7 @@ impl<T: Held> Backlog<T> {
             let old = std::mem::replace(&mut self.entries, fresh);
             let left = self.entries.iter().map(|entry| entry.held.own_bytes()).sum();
             let own_bytes = std::mem::replace(&mut self.own_bytes, left) - left;
-            self.garbage.take(old, bytes, own_bytes);
+            self.garbage.take(old, Depth { messages, bytes }, own_bytes);
         } else {
             for entry in self.entries.drain(..count) {
                 self.own_bytes -= entry.held.own_bytes();
@@ -116,21 +119,24 @@ impl<T: Held> Backlog<T> {
         }
     }
 
-    /// The first in line is lost.
-    pub(super) fn drop_first(&mut self, reason: LossReason, account: &mut Account) {
-        let Some(entry) = self.take_first() else { return };
-        account.drop_queued(reason, 1, entry.held.size() as u64);
-        self.gap_at(self.first_place, true).add_lost(reason, 1, entry.seq, entry.seq);
-        // Kept for its memory, not for what is in it: shared memory is to be given back.
-        self.spare = (entry.held.own_bytes() > 0).then_some(entry.held);
-    }
-
-    /// Messages that came are lost; they are missed behind what is queued.
-    pub(super) fn lose_incoming(&mut self, count: u64, reason: LossReason, account: &mut Account) {
-        let first = account.matched() + 1;
-        account.refuse(reason, count);
-        let end = self.first_place + self.entries.len() as u64;
-        self.gap_at(end, false).add_lost(reason, count, first, account.matched());
+    /// The first `count` in line are lost.
+    pub(super) fn drop_front(&mut self, count: u64, reason: LossReason, account: &mut Account) {
+        let mut left = usize::try_from(count).unwrap_or(usize::MAX);
+        while left > 0
+            && let Some(first) = self.entries.front()
+        {
+            let seq = first.seq;
+            let Some(held) = self.take_first(left) else { break };
+            let gone = held.count();
+            left -= gone;
+            account.drop_queued(reason, gone as u64, held.size());
+            let last = seq + gone as u64 - 1;
+            self.gap_at(self.first_place, true).add_lost(reason, gone as u64, seq, last);
+            // Kept for its memory, not for what is in it: shared memory is to be given back.
+            if held.own_bytes() > 0 {
+                self.spare = Some(held);
+            }
+        }
     }
 
     /// Gives memory back: of what has expired, or else that of the older half of what is queued,
@@ -140,11 +146,11 @@ impl<T: Held> Backlog<T> {
         if self.free_expired() {
             return expired;
         }
-        let count = self.entries.len().div_ceil(2);
-        (0..count).for_each(|_| self.drop_first(reason, account));
+        let count = self.depth().messages.div_ceil(2);
+        self.drop_front(count, reason, account);
         self.spare = None;
         self.entries.shrink_to_fit();
-        count as u64
+        count
     }
 
     /// Gives up everything that is queued. The account must have been told.
@@ -153,11 +159,29 @@ impl<T: Held> Backlog<T> {
         *self = Self::new(overflow);
     }
 
+    /// Takes the first messages of the first entry, at most `most`, out of all tables but the
+    /// account.
+    pub(super) fn take_first(&mut self, most: usize) -> Option<T> {
+        let first = self.entries.front_mut()?;
+        if first.held.count() > most
+            && let Some(held) = first.held.split(most)
+        {
+            let (count, size) = (most as u64, held.size());
+            first.seq += count;
+            first.place += count;
+            first.before += size;
+            self.first_place += count;
+            self.bytes -= size;
+            return Some(held);
+        }
+        self.take_entry().map(|entry| entry.held)
+    }
+
     /// Takes the first entry out of all tables but the account.
-    pub(super) fn take_first(&mut self) -> Option<Entry<T>> {
+    fn take_entry(&mut self) -> Option<Entry<T>> {
         let entry = self.entries.pop_front()?;
-        self.first_place += 1;
-        self.bytes -= entry.held.size() as u64;
+        self.first_place += entry.held.count() as u64;
+        self.bytes -= entry.held.size();
         self.own_bytes -= entry.held.own_bytes();
         self.replacers -= u64::from(entry.replaced > 0);
         if let Some(keys) = &mut self.keys {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Wake, Waker};
 use std::time::Instant;
 
-use floodway::{Bus, Consumer, ConsumerId, EndReason, Filter, Message, SubscriptionKey, Taken};
+use floodway::{Bus, Consumer, ConsumerId, EndReason, Filter, Runs, SubscriptionKey, Taken};
 
 /// How full a bucket is, as push-back sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,10 +78,10 @@ impl Bucket {
 }
 
 impl Consumer for Queue {
-    fn deliver(&self, _key: SubscriptionKey, run: &[Message<'_>], _now: Instant) -> Taken {
-        self.received.fetch_add(run.len() as u64, Ordering::Relaxed);
-        let over_mark = self.is_over_mark(false);
-        Taken { queued: run.len() as u64, over_mark, ..Taken::default() }
+    fn deliver(&self, runs: Runs<'_>, _now: Instant) -> Taken {
+        let queued = runs.iter().map(|(_, run)| run.len() as u64).sum();
+        self.received.fetch_add(queued, Ordering::Relaxed);
+        Taken { queued, over_mark: self.is_over_mark(false), ..Taken::default() }
     }
 
     fn wake(&self, _now: Instant) {}

@@ -193,18 +193,25 @@ impl World {
         let report = self.clock.publish(&messages);
         let first = self.published + 1;
         self.published += messages.len() as u64;
-        let numbered: Vec<_> = (first..).zip(messages).collect();
         let (mut all, mut matched) = (Outcome::default(), 0);
+        // One that ends over a message still matches the rest of the batch.
+        let open: Vec<_> = self.pairs.iter().map(|pair| pair.model.ended.is_none()).collect();
+        // What nobody wants stands between no others.
+        let wanted = |(_, sent): &(u64, Sent)| {
+            let mut open = self.pairs.iter().zip(&open).filter(|(_, open)| **open);
+            open.any(|(pair, _)| pair.filter.matches(sent.subject.as_bytes()))
+        };
+        let numbered: Vec<_> = (first..).zip(messages).filter(wanted).collect();
         for run in numbered.chunk_by(|(_, one), (_, next)| one.subject == next.subject) {
-            // The report is that of the last run.
-            (all, matched) = (Outcome::default(), 0);
-            for pair in &mut self.pairs {
-                let open = pair.model.ended.is_none();
-                if open && pair.filter.matches(run[0].1.subject.as_bytes()) {
+            for (pair, _) in self.pairs.iter_mut().zip(&open).filter(|(_, open)| **open) {
+                if !pair.filter.matches(run[0].1.subject.as_bytes()) {
+                    continue;
+                }
+                matched += run.len() as u64;
+                if pair.model.ended.is_none() {
                     let outcome = pair.model.offer(run, self.clock.ms);
                     all.queued += outcome.queued;
                     all.lost += outcome.lost;
-                    matched += run.len() as u64;
                 }
             }
         }

@@ -257,15 +257,6 @@ impl Queue {
                 }
             }
         }
-        // Those that a longer run only pushes through are reported as not taken.
-        let surplus =
-            self.limits.messages.map_or(0, |most| run.len().saturating_sub(most as usize));
-        let (through, kept) = run.split_at(surplus);
-        if self.rule == Rule::DropOldest && kept.iter().all(|(_, sent)| self.fits_alone(sent)) {
-            let taken = through.iter().filter(|(_, sent)| self.fits_alone(sent)).count() as u64;
-            outcome.queued -= taken;
-            outcome.lost += taken;
-        }
         outcome
     }
 

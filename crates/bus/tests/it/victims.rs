@@ -6,8 +6,8 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use floodway::{
-    Bus, BusConfig, Charge, Consumer, Delivery, EndReason, Filter, Limits, LossReason, Message,
-    Missed, Policy, SharedMessage, SubscribeOptions, SubscriptionKey, Taken,
+    Bus, BusConfig, Charge, Consumer, Delivery, EndReason, Filter, Limits, LossReason, Missed,
+    Policy, Runs, SharedMessage, SubscribeOptions, SubscriptionKey, Taken,
 };
 
 use crate::paused::Paused;
@@ -89,7 +89,7 @@ struct Holder {
 }
 
 impl Consumer for Holder {
-    fn deliver(&self, _: SubscriptionKey, _: &[Message<'_>], _: Instant) -> Taken {
+    fn deliver(&self, _: Runs<'_>, _: Instant) -> Taken {
         Taken::default()
     }
 

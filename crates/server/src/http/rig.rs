@@ -8,8 +8,8 @@ use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
 
 use floodway::{
-    Consumer, EndReason, Filter, Limits, Message, Missed, Overflow, PushbackMode, SubscriptionKey,
-    Taken,
+    Consumer, EndReason, Filter, Limits, Message, Missed, Overflow, PushbackMode, Runs,
+    SubscriptionKey, Taken,
 };
 use floodway_broker::{
     Access, Broker, BrokerConfig, Framing, Identity, Notes, Report, Rules, Session, Sid,
@@ -173,8 +173,8 @@ impl Client {
 struct Receiver(Arc<Session>);
 
 impl Consumer for Receiver {
-    fn deliver(&self, key: SubscriptionKey, run: &[Message<'_>], now: Instant) -> Taken {
-        self.0.deliver(key, run, &Bare, now).taken
+    fn deliver(&self, runs: Runs<'_>, now: Instant) -> Taken {
+        self.0.deliver(runs, &Bare, now).taken
     }
 
     fn wake(&self, _now: Instant) {}

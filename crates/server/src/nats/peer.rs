@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use floodway::{Charge, EndReason, Pushback};
+use floodway::{Charge, EndReason, Pushback, ReadBuffer};
 use floodway_broker::Broker;
 use floodway_wire::nats::{self, ClientOp, parse_client};
 use mio::net::TcpStream;
@@ -153,30 +153,36 @@ impl Peer {
         if !self.readable || self.paused && self.is_open() {
             return Progress::Wait;
         }
-        let mut buffer = std::mem::take(&mut cx.buffer);
+        let Some(mut buffer) = cx.buffer.take() else { return Progress::Wait };
         let progress = if self.is_open() {
             self.read_into(&mut buffer, cx, now)
         } else {
-            self.throw_away(&mut buffer)
+            self.throw_away(buffer.writable())
         };
-        cx.buffer = buffer;
+        cx.buffer = Some(buffer);
         progress
     }
 
-    fn read_into(&mut self, buffer: &mut [u8], cx: &mut ShardContext, now: Instant) -> Progress {
-        if self.needed > buffer.len() {
+    fn read_into(
+        &mut self,
+        buffer: &mut ReadBuffer,
+        cx: &mut ShardContext,
+        now: Instant,
+    ) -> Progress {
+        let memory = buffer.writable();
+        let (carried, size) = (self.carried, memory.len());
+        if self.needed > size {
             return self.read_large(cx, now);
         }
-        let carried = self.carried;
-        buffer[..carried].copy_from_slice(&self.carry[..carried]);
+        memory[..carried].copy_from_slice(&self.carry[..carried]);
         let mut socket = &*self.socket;
-        match socket.read(&mut buffer[carried..]) {
+        match socket.read(&mut memory[carried..]) {
             Ok(0) => self.closed_by_client(),
             Ok(count) => {
                 // A short read has emptied the socket: the next bytes come with a new event.
-                self.readable = self.hung_up || carried + count == buffer.len();
-                let input = &buffer[..carried + count];
-                let used = self.carry_out(input, cx, now);
+                self.readable = self.hung_up || carried + count == size;
+                let input = &buffer.filled()[..carried + count];
+                let used = self.carry_out(input, Some(buffer), cx, now);
                 self.carry_over(&input[used..]);
                 self.after_read(now)
             }
@@ -200,7 +206,7 @@ impl Peer {
                 self.readable = self.hung_up || self.carried == self.carry.len();
                 if self.carried == self.needed {
                     let carry = std::mem::take(&mut self.carry);
-                    let used = self.carry_out(&carry, cx, now);
+                    let used = self.carry_out(&carry, None, cx, now);
                     self.carry_over(&carry[used..]);
                 }
                 self.after_read(now)
@@ -257,11 +263,21 @@ impl Peer {
         }
     }
 
-    /// Carries out every whole operation in `input`; returns how much of it that was.
-    fn carry_out(&mut self, input: &[u8], cx: &mut ShardContext, now: Instant) -> usize {
+    /// Carries out every whole operation in `input`, which may lie in a buffer; returns how much of
+    /// it that was.
+    fn carry_out(
+        &mut self,
+        input: &[u8],
+        buffer: Option<&ReadBuffer>,
+        cx: &mut ShardContext,
+        now: Instant,
+    ) -> usize {
         let (mut used, mut messages, mut bytes) = (0, 0, 0);
         let Self { protocol, pushback, .. } = self;
         let mut batch = cx.router.batch(protocol.origin(), pushback, &mut cx.wakeups, now);
+        if let Some(buffer) = buffer {
+            batch = batch.lying_in(buffer);
+        }
         let close = loop {
             match parse_client(&input[used..], protocol.parse_limits()) {
                 Ok(nats::Progress::Op { op: ClientOp::Publish(publish), used: size }) => {

@@ -172,10 +172,13 @@ impl Protocol {
         let message = Message::new(publish.subject, publish.payload)
             .with_reply(publish.reply)
             .with_headers(publish.headers);
+        let reply = publish.reply.filter(|_| self.options.no_responders);
+        if reply.is_some() && !self.options.echo {
+            // What is committed below is this message only.
+            batch.commit();
+        }
         let mut takers = batch.push(message);
-        if let Some(reply) = publish.reply
-            && self.options.no_responders
-        {
+        if let Some(reply) = reply {
             // Without echo, whoever matched may be the client itself.
             if takers > 0 && !self.options.echo {
                 // A responder that was too slow for it is one all the same.
@@ -183,6 +186,8 @@ impl Protocol {
                 takers = (report.queued + report.lost) as usize;
             }
             if takers == 0 {
+                // An answer follows what was routed to the client before.
+                batch.commit();
                 self.no_responders(reply, batch, now);
             }
         }

@@ -42,7 +42,7 @@ fn what_the_client_keeps_up_with_passes_its_lane_by() {
     let (taken, _) = client.deliver(key, &[&payload[..]; 100]);
     let passed = WINDOW.div_ceil(FRAME_HEAD + 1000) as u64;
     assert_eq!(client.outbox.depth().messages, passed);
-    assert_eq!((taken.queued, taken.lost), (passed + 3, 100 - passed - 3));
+    assert_eq!((taken.queued, taken.lost), (100, 0));
     assert_eq!(client.backlog(key).messages, 3);
     // Now that something waits, what comes must not overtake it.
     client.write(10);
@@ -100,7 +100,7 @@ fn drop_oldest_keeps_exactly_the_newest_and_says_what_was_before_them() {
                     .for_each(|number| assert_eq!(client.count(key, number..=number).queued, 1));
             } else {
                 let taken = client.count(key, 1..=20);
-                assert_eq!((taken.queued, taken.lost), (5, 15));
+                assert_eq!((taken.queued, taken.lost), (20, 0), "if only for a moment");
             }
             let account = client.account(key);
             assert_eq!((account.queued(), account.matched()), (5, 20));

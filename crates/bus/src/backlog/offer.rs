@@ -1,0 +1,284 @@
+//! How messages come into a backlog: all of a row in one step where the policy allows it.
+
+use super::keys::{Keys, PlaceKey};
+use super::{Backlog, Entry, Held, Offered};
+use crate::account::{Account, LossReason};
+use crate::admission::{Admit, Offer};
+use crate::budget::Budget;
+use crate::end::{EndReason, LimitKind};
+use crate::message::Message;
+use crate::overflow::{Depth, Policy, Verdict};
+use crate::run::Run;
+
+/// What taking messages in is done with.
+pub(super) struct Intake<'a> {
+    pub(super) account: &'a mut Account,
+    pub(super) budget: &'a Budget,
+    pub(super) now_ms: u32,
+    pub(super) offered: &'a mut Offered,
+}
+
+/// Where a message belongs.
+enum Place {
+    /// In the place of that entry, which has its key.
+    Of(usize),
+    /// Behind the last.
+    End(PlaceKey),
+}
+
+impl<T: Held> Backlog<T> {
+    /// One subject is one key: of messages of one subject in a row, the last stands for all.
+    pub(super) fn offer_latest(&mut self, run: Run<'_>, intake: &mut Intake<'_>) {
+        for row in run.rows() {
+            if intake.offered.end.is_some() {
+                return;
+            }
+            match row.split_last() {
+                // If it could be queued at all.
+                Some((last, passed)) if self.overflow.could_take(last.size() as u64) => {
+                    self.offer_one(last, passed.len() as u64, intake);
+                }
+                _ => self.offer_each(row, intake),
+            }
+        }
+    }
+
+    pub(super) fn offer_each(&mut self, run: Run<'_>, intake: &mut Intake<'_>) {
+        for message in run.iter() {
+            self.offer_one(message, 0, intake);
+            if intake.offered.end.is_some() {
+                return;
+            }
+        }
+    }
+
+    /// Takes a run under a policy that only counts messages and bytes.
+    pub(super) fn offer_rows(&mut self, run: Run<'_>, intake: &mut Intake<'_>) {
+        let mut rest = match self.overflow.policy {
+            Policy::DropOldest => self.make_way(run, intake),
+            _ => run,
+        };
+        while !rest.is_empty() && intake.offered.end.is_none() {
+            let fitting = self.fitting(rest);
+            if fitting > 0 {
+                self.take_row(rest.first_of(fitting), intake);
+                rest = rest.after(fitting);
+            } else if self.refuses_all() {
+                return self.refuse(rest.len() as u64, LossReason::DroppedNewest, intake);
+            } else {
+                self.offer_one(&rest[0], 0, intake);
+                rest = rest.after(1);
+            }
+        }
+    }
+
+    /// Drops as many of the first in line as have to go before all of a run is queued, and then of
+    /// the run itself; what is left of that. It is what dropping for each message of its own would
+    /// come to: the longest end of the line that is within the limits.
+    fn make_way<'r>(&mut self, run: Run<'r>, intake: &mut Intake<'_>) -> Run<'r> {
+        let limits = self.overflow.limits;
+        let most = limits.messages.unwrap_or(u64::MAX);
+        let size = if limits.bytes.is_some() { run.size() } else { 0 };
+        let most_bytes = limits.bytes.unwrap_or(u64::MAX);
+        if most == 0 || size > most_bytes {
+            // Some of them may not fit at all; they are looked at one by one.
+            return run;
+        }
+        let depth = self.depth();
+        let over = (depth.messages + run.len() as u64).saturating_sub(most);
+        self.drop_front(over.min(depth.messages), LossReason::DroppedOldest, intake.account);
+        while self.bytes + size > most_bytes {
+            self.drop_front(1, LossReason::DroppedOldest, intake.account);
+        }
+        let passed = (run.len() as u64).saturating_sub(most);
+        if passed > 0 {
+            self.lose_incoming(passed, LossReason::DroppedOldest, intake.account);
+            intake.offered.queued += passed;
+        }
+        run.after(passed as usize)
+    }
+
+    /// How many of the first of a run fit the limits together.
+    fn fitting(&self, run: Run<'_>) -> usize {
+        let (limits, depth) = (self.overflow.limits, self.depth());
+        let room = limits.messages.map_or(u64::MAX, |most| most.saturating_sub(depth.messages));
+        let count = run.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+        let Some(most_bytes) = limits.bytes else { return count };
+        let mut bytes = depth.bytes;
+        let fits = |message: &&Message<'_>| {
+            bytes += message.size() as u64;
+            bytes <= most_bytes
+        };
+        run[..count].iter().take_while(fits).count()
+    }
+
+    /// Whether no message is taken, however small.
+    fn refuses_all(&self) -> bool {
+        let full = |most| self.depth().messages >= most;
+        self.overflow.policy == Policy::DropNewest
+            && self.overflow.limits.messages.is_some_and(full)
+    }
+
+    /// Queues all of a row, which fits.
+    fn take_row(&mut self, row: Run<'_>, intake: &mut Intake<'_>) {
+        intake.offered.queued += row.len() as u64;
+        if let Some(held) = T::hold_all(row, intake.budget) {
+            return self.append(held, 0, intake);
+        }
+        for message in row.iter() {
+            let held = self.hold(message, intake.budget);
+            self.append(held, 0, intake);
+        }
+    }
+
+    /// Takes a message that stands for `passed` others of its key that came with it.
+    fn offer_one(&mut self, message: &Message<'_>, passed: u64, intake: &mut Intake<'_>) {
+        let size = message.size() as u64;
+        let reason = self.overflow.loss_reason();
+        // What could not be queued even alone must not push out everything else first.
+        let hopeless = !self.overflow.could_take(size);
+        loop {
+            let (verdict, place) = self.judge(message, size, intake.now_ms);
+            match verdict {
+                Verdict::Accept => {
+                    if passed > 0 {
+                        intake.account.skip_conflated(passed);
+                    }
+                    self.take(message, place, passed as u32, intake);
+                    intake.offered.queued += passed + 1;
+                    return;
+                }
+                Verdict::DropOldest if !self.is_empty() && !hopeless => {
+                    self.drop_front(1, reason, intake.account);
+                }
+                Verdict::Refuse | Verdict::DropOldest => {
+                    return self.refuse(passed + 1, reason, intake);
+                }
+                Verdict::End(end) => {
+                    intake.account.refuse(LossReason::of_end(&end), passed + 1);
+                    intake.offered.end = Some(end);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What the policy says of a message, and where it belongs.
+    fn judge(&self, message: &Message<'_>, size: u64, now_ms: u32) -> (Verdict, Place) {
+        let nowhere = Place::End(PlaceKey::None);
+        let key = match &self.overflow.policy {
+            Policy::Conflate(conflation) => PlaceKey::of(&conflation.key, message),
+            Policy::Custom(custom) => {
+                let (depth, oldest) = (self.depth(), self.oldest(now_ms));
+                let limits = &self.overflow.limits;
+                let size_of_key = |key: &[u8]| {
+                    let at = self.place_of(&PlaceKey::Own(key.into()), message)?;
+                    Some(self.entries[at].held.size())
+                };
+                let size_of_key = &size_of_key;
+                match custom.admit(&Offer { depth, oldest, limits, message, size_of_key }) {
+                    Admit::Accept => PlaceKey::None,
+                    Admit::Replace(key) => PlaceKey::Own(key),
+                    Admit::Refuse => return (Verdict::Refuse, nowhere),
+                    Admit::DropOldest => return (Verdict::DropOldest, nowhere),
+                    Admit::End => {
+                        let limit = LimitKind::Messages;
+                        let (messages, bytes) = (depth.messages, depth.bytes);
+                        let end = EndReason::OutOfCapacity { limit, messages, bytes };
+                        return (Verdict::End(end), nowhere);
+                    }
+                }
+            }
+            _ => PlaceKey::None,
+        };
+        let depth = self.depth();
+        match self.place_of(&key, message) {
+            Some(at) => {
+                let bytes = depth.bytes - self.entries[at].held.size();
+                (self.overflow.admit(Depth { bytes, ..depth }, 0, size), Place::Of(at))
+            }
+            None => (self.overflow.admit(depth, 1, size), Place::End(key)),
+        }
+    }
+
+    fn take(&mut self, message: &Message<'_>, place: Place, passed: u32, intake: &mut Intake<'_>) {
+        match place {
+            Place::Of(at) => self.replace(at, message, passed, intake),
+            Place::End(key) => {
+                if let Some(keys) = self.keys_for(&key) {
+                    keys.push(key, message.subject);
+                }
+                let held = self.hold(message, intake.budget);
+                self.append(held, passed, intake);
+            }
+        }
+    }
+
+    /// Takes a message into memory, if there is some in memory that a message has left.
+    #[inline]
+    fn hold(&mut self, message: &Message<'_>, budget: &Budget) -> T {
+        match self.spare.take().or_else(|| self.garbage.reuse()) {
+            Some(mut spare) => {
+                spare.replace(message, budget);
+                spare
+            }
+            None => T::hold(message, budget),
+        }
+    }
+
+    #[inline]
+    fn append(&mut self, held: T, replaced: u32, intake: &mut Intake<'_>) {
+        let (count, size) = (held.count() as u64, held.size());
+        let (seq, place, before) = (intake.account.matched() + 1, self.end_place, self.bytes_ever);
+        self.own_bytes += held.own_bytes();
+        self.replacers += u64::from(replaced > 0);
+        let at_ms = intake.now_ms;
+        self.entries.push_back(Entry { held, seq, place, before, at_ms, replaced });
+        self.end_place += count;
+        self.bytes += size;
+        self.bytes_ever += size;
+        intake.account.enqueue(count, size);
+    }
+
+    /// The message takes the place of a queued one.
+    fn replace(&mut self, at: usize, message: &Message<'_>, passed: u32, intake: &mut Intake<'_>) {
+        let (size, seq) = (message.size() as u64, intake.account.matched() + 1);
+        let entry = &mut self.entries[at];
+        let (old, own) = (entry.held.size(), entry.held.own_bytes());
+        entry.held.replace(message, intake.budget);
+        self.own_bytes = self.own_bytes - own + entry.held.own_bytes();
+        self.bytes = self.bytes - old + size;
+        self.replacers += u64::from(entry.replaced == 0);
+        entry.replaced = entry.replaced.saturating_add(passed + 1);
+        (entry.seq, entry.at_ms) = (seq, intake.now_ms);
+        intake.account.conflate(old, size);
+    }
+
+    /// The index of the entry with that key.
+    fn place_of(&self, key: &PlaceKey, message: &Message<'_>) -> Option<usize> {
+        let keys = self.keys.as_deref()?;
+        let entry = |place: u64| &self.entries[(place - self.first_place) as usize];
+        let place = keys.find(key, message.subject, |place| entry(place).held.subject())?;
+        Some((place - self.first_place) as usize)
+    }
+
+    /// The keys of what is queued, if there are keys: from the first message with one on.
+    fn keys_for(&mut self, key: &PlaceKey) -> Option<&mut Keys> {
+        if self.keys.is_none() && *key != PlaceKey::None {
+            self.keys = Some(Box::new(Keys::after(self.first_place, self.entries.len())));
+        }
+        self.keys.as_deref_mut()
+    }
+
+    fn refuse(&mut self, count: u64, reason: LossReason, intake: &mut Intake<'_>) {
+        self.lose_incoming(count, reason, intake.account);
+        intake.offered.lost += count;
+    }
+
+    /// Messages that came are lost; they are missed behind what is queued.
+    fn lose_incoming(&mut self, count: u64, reason: LossReason, account: &mut Account) {
+        let first = account.matched() + 1;
+        account.refuse(reason, count);
+        self.gap_at(self.end_place, false).add_lost(reason, count, first, account.matched());
+    }
+}

@@ -1,0 +1,308 @@
+//! The messages of a batch, held once for all the queues that they wait in.
+//!
+//! Messages borrow from the memory they were read into. When a good part of a batch has to wait,
+//! that memory itself is held on to, and whoever reads goes on with other memory: nothing is
+//! copied, and what a queue has of a batch is a number of the first and of the last. A batch that is
+//! small beside its memory is copied instead, once, so that little never holds on to much.
+
+use std::cell::OnceCell;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::budget::{Budget, Charge};
+use crate::message::{Message, SHARE_FROM_BYTES};
+
+/// Memory of a reader that is kept for later use.
+const SPARE: usize = 16;
+/// A batch takes at least this share of the memory it holds on to, and a queue at least this share
+/// of the batch.
+const SHARE: usize = 4;
+/// Copies from which on keeping messages together is cheaper than copying each.
+const FEW: usize = 8;
+
+/// Memory of one size, to be used again.
+#[derive(Debug)]
+struct Pool {
+    spare: Mutex<Vec<Box<[u8]>>>,
+    size: usize,
+}
+
+#[derive(Debug)]
+struct Memory {
+    bytes: Box<[u8]>,
+    pool: Arc<Pool>,
+}
+
+impl Memory {
+    fn of(pool: &Arc<Pool>) -> Arc<Self> {
+        let spare = pool.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let bytes = spare.unwrap_or_else(|| vec![0; pool.size].into_boxed_slice());
+        Arc::new(Self { bytes, pool: pool.clone() })
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        let mut spare = self.pool.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE {
+            spare.push(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+/// Memory to read messages into, over and over. Queues may hold on to what was read; then it goes
+/// on with other memory.
+///
+/// # Examples
+///
+/// ```
+/// use floodway::ReadBuffer;
+/// let mut buffer = ReadBuffer::new(16);
+/// buffer.writable()[..5].copy_from_slice(b"hello");
+/// assert_eq!(&buffer.filled()[..5], b"hello");
+/// ```
+#[derive(Debug)]
+pub struct ReadBuffer {
+    memory: Arc<Memory>,
+}
+
+impl ReadBuffer {
+    /// Memory of `size` bytes.
+    pub fn new(size: usize) -> Self {
+        let pool = Arc::new(Pool { spare: Mutex::default(), size });
+        Self { memory: Memory::of(&pool) }
+    }
+
+    /// The memory, to read into.
+    pub fn writable(&mut self) -> &mut [u8] {
+        if Arc::get_mut(&mut self.memory).is_none() {
+            self.memory = Memory::of(&self.memory.pool);
+        }
+        match Arc::get_mut(&mut self.memory) {
+            Some(memory) => &mut memory.bytes,
+            None => &mut [],
+        }
+    }
+
+    /// The memory, with what was read into it.
+    pub fn filled(&self) -> &[u8] {
+        &self.memory.bytes
+    }
+}
+
+/// Where the messages of a batch are kept, once somebody asks for it.
+#[derive(Debug, Default)]
+pub struct Keeper {
+    memory: Option<Arc<Memory>>,
+    kept: OnceCell<Arc<KeptBatch>>,
+    /// The size of all messages.
+    size: usize,
+    /// The most consumers that one of them goes to.
+    fan_out: usize,
+    /// One of them is so large that it is kept by itself.
+    has_large: bool,
+}
+
+impl Keeper {
+    /// For messages that go to so many consumers.
+    pub fn of(messages: &[Message<'_>], fan_out: usize) -> Self {
+        let mut keeper = Self::default();
+        for message in messages {
+            keeper.note(message.size(), fan_out, message.payload.len() >= SHARE_FROM_BYTES);
+        }
+        keeper
+    }
+
+    /// For messages that lie in `buffer`.
+    pub(crate) fn lying_in(buffer: &ReadBuffer) -> Self {
+        Self { memory: Some(buffer.memory.clone()), ..Self::default() }
+    }
+
+    /// A further message belongs to the batch.
+    #[inline]
+    pub(crate) fn note(&mut self, size: usize, fan_out: usize, large: bool) {
+        self.size += size;
+        self.fan_out = self.fan_out.max(fan_out);
+        self.has_large |= large;
+    }
+
+    /// Another batch begins.
+    #[inline]
+    pub(crate) fn restart(&mut self) {
+        (self.size, self.fan_out, self.has_large) = (0, 0, false);
+        self.kept.take();
+    }
+
+    /// Some messages of the batch; `None` if a queue had better copy them.
+    pub(crate) fn keep(
+        &self,
+        batch: &[Message<'_>],
+        range: Range<usize>,
+        budget: &Budget,
+    ) -> Option<KeptPart> {
+        let count = range.len();
+        let apart = self.has_large || u32::try_from(self.size).is_err();
+        if apart || count * self.fan_out < FEW || count * SHARE < batch.len() {
+            return None;
+        }
+        let keep = || Arc::new(KeptBatch::of(batch, self.size, self.memory.as_ref(), budget));
+        let batch = self.kept.get_or_init(keep).clone();
+        Some(KeptPart { batch, from: range.start as u32, to: range.end as u32 })
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    at: u32,
+    len: u32,
+}
+
+impl Span {
+    /// What is not there.
+    const NONE: Span = Span { at: u32::MAX, len: 0 };
+
+    /// `part` within `whole`, if it lies there.
+    #[inline]
+    fn within(whole: &[u8], part: &[u8]) -> Option<Span> {
+        let at = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
+        let last = whole.len().checked_sub(part.len())?;
+        // What is empty may point anywhere.
+        let at = if part.is_empty() { 0 } else { at };
+        (at <= last).then_some(Span { at: at as u32, len: part.len() as u32 })
+    }
+
+    fn of(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.at as usize..][..self.len as usize]
+    }
+}
+
+/// One message of a kept batch.
+#[derive(Debug)]
+struct Part {
+    subject: Span,
+    reply: Span,
+    headers: Span,
+    payload: Span,
+    /// The size of all messages up to and with this one.
+    until: u32,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    Held(Arc<Memory>),
+    Copied(Box<[u8]>),
+}
+
+/// See the [module header](self). Its bytes count against the memory budget until the last queue
+/// lets go.
+#[derive(Debug)]
+pub struct KeptBatch {
+    bytes: Bytes,
+    parts: Box<[Part]>,
+    _charge: Charge,
+}
+
+impl KeptBatch {
+    fn of(
+        messages: &[Message<'_>],
+        size: usize,
+        memory: Option<&Arc<Memory>>,
+        budget: &Budget,
+    ) -> Self {
+        let worth = |memory: &&Arc<Memory>| size * SHARE >= memory.bytes.len();
+        let held = memory.filter(worth).and_then(|memory| {
+            let parts = parts_of(messages, |part| Span::within(&memory.bytes, part))?;
+            Some((Bytes::Held(memory.clone()), parts))
+        });
+        let (bytes, parts) = held.unwrap_or_else(|| copy(messages, size));
+        let held = match &bytes {
+            Bytes::Held(memory) => memory.bytes.len(),
+            Bytes::Copied(copied) => copied.len(),
+        };
+        let charge = budget.charge(held + size_of_val(&*parts) + size_of::<Self>());
+        Self { bytes, parts, _charge: charge }
+    }
+
+    fn message(&self, at: usize) -> Message<'_> {
+        let bytes = match &self.bytes {
+            Bytes::Held(memory) => &memory.bytes,
+            Bytes::Copied(copied) => copied,
+        };
+        let part = &self.parts[at];
+        let has_reply = part.reply.at != Span::NONE.at;
+        Message::new(part.subject.of(bytes), part.payload.of(bytes))
+            .with_reply(has_reply.then(|| part.reply.of(bytes)))
+            .with_headers(part.headers.of(bytes))
+    }
+}
+
+fn parts_of<'m>(
+    messages: &[Message<'m>],
+    mut span: impl FnMut(&'m [u8]) -> Option<Span>,
+) -> Option<Box<[Part]>> {
+    let (mut parts, mut until) = (Vec::with_capacity(messages.len()), 0);
+    for message in messages {
+        until += message.size() as u32;
+        parts.push(Part {
+            subject: span(message.subject)?,
+            reply: message.reply.map_or(Some(Span::NONE), &mut span)?,
+            headers: span(message.headers)?,
+            payload: span(message.payload)?,
+            until,
+        });
+    }
+    Some(parts.into_boxed_slice())
+}
+
+fn copy(messages: &[Message<'_>], size: usize) -> (Bytes, Box<[Part]>) {
+    let mut bytes = Vec::with_capacity(size);
+    let parts = parts_of(messages, |part| {
+        let at = bytes.len() as u32;
+        bytes.extend_from_slice(part);
+        Some(Span { at, len: part.len() as u32 })
+    });
+    (Bytes::Copied(bytes.into_boxed_slice()), parts.unwrap_or_default())
+}
+
+/// Messages of a kept batch, in a row: what one queue has of it.
+#[derive(Debug, Clone)]
+pub struct KeptPart {
+    batch: Arc<KeptBatch>,
+    from: u32,
+    to: u32,
+}
+
+impl KeptPart {
+    pub(crate) fn count(&self) -> usize {
+        (self.to - self.from) as usize
+    }
+
+    /// The size of all of them.
+    pub(crate) fn size(&self) -> u64 {
+        self.size_until(self.to)
+    }
+
+    fn size_until(&self, to: u32) -> u64 {
+        let until = |count: u32| match count.checked_sub(1) {
+            Some(last) => self.batch.parts[last as usize].until,
+            None => 0,
+        };
+        (until(to) - until(self.from)).into()
+    }
+
+    /// Takes the first `count` off.
+    pub(crate) fn split(&mut self, count: usize) -> Self {
+        let middle = self.from + count as u32;
+        let first = Self { to: middle, ..self.clone() };
+        self.from = middle;
+        first
+    }
+
+    /// The first message.
+    pub(crate) fn first(&self) -> Message<'_> {
+        self.batch.message(self.from as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests;

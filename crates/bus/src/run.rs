@@ -1,0 +1,138 @@
+//! What a batch has for one consumer: runs of messages, in the order they came.
+
+use std::ops::Deref;
+
+use crate::budget::Budget;
+use crate::keep::{Keeper, KeptPart};
+use crate::message::Message;
+use crate::route::SubscriptionKey;
+
+/// Messages of one batch for one subscription, in a row. Their subjects may differ.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'r> {
+    messages: &'r [Message<'r>],
+    /// Where its batch is kept, if that may be asked for, and which of its messages is the first.
+    batch: Option<(Batched<'r>, usize)>,
+}
+
+/// All messages of a batch, and the one place where they are kept.
+#[derive(Debug, Clone, Copy)]
+struct Batched<'r> {
+    messages: &'r [Message<'r>],
+    keeper: &'r Keeper,
+}
+
+impl<'r> Run<'r> {
+    /// Messages that are of no batch: every queue keeps them for itself.
+    pub fn new(messages: &'r [Message<'r>]) -> Self {
+        Self { messages, batch: None }
+    }
+
+    /// The first `count`.
+    #[must_use]
+    pub fn first_of(self, count: usize) -> Self {
+        Self { messages: &self.messages[..count], ..self }
+    }
+
+    /// All behind the first `count`.
+    #[must_use]
+    pub fn after(self, count: usize) -> Self {
+        let batch = self.batch.map(|(batch, from)| (batch, from + count));
+        Self { messages: &self.messages[count..], batch }
+    }
+
+    /// Its rows: messages of one subject each.
+    pub fn rows(self) -> impl Iterator<Item = Self> {
+        let mut rest = self;
+        std::iter::from_fn(move || {
+            let row = rest.first_row();
+            rest = rest.after(row.len());
+            (!row.is_empty()).then_some(row)
+        })
+    }
+
+    fn first_row(self) -> Self {
+        let same = match self.messages {
+            [first, .., last] if first.is_surely_like(last) => self.messages.len(),
+            [first, rest @ ..] => 1 + rest.iter().take_while(|next| next.is_like(first)).count(),
+            [] => 0,
+        };
+        self.first_of(same)
+    }
+
+    /// Bytes of all of them.
+    pub fn size(&self) -> u64 {
+        self.messages.iter().map(|message| message.size() as u64).sum()
+    }
+
+    /// The messages as part of their batch, which is kept once for all queues. `None` if copying
+    /// them is cheaper, or would hold on to less memory.
+    pub fn keep(self, budget: &Budget) -> Option<KeptPart> {
+        let (batch, from) = self.batch?;
+        batch.keeper.keep(batch.messages, from..from + self.messages.len(), budget)
+    }
+}
+
+impl<'r> Deref for Run<'r> {
+    type Target = [Message<'r>];
+
+    fn deref(&self) -> &Self::Target {
+        self.messages
+    }
+}
+
+/// Which messages of a batch are for which subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Item {
+    pub(crate) key: SubscriptionKey,
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+}
+
+/// What one batch has for one consumer: runs for its subscriptions, in the order they came.
+#[derive(Debug, Clone, Copy)]
+pub struct Runs<'r> {
+    messages: &'r [Message<'r>],
+    keeper: Option<&'r Keeper>,
+    first: Item,
+    rest: &'r [Item],
+}
+
+impl<'r> Runs<'r> {
+    /// One run for one subscription, of messages that are of no batch.
+    pub fn one(key: SubscriptionKey, messages: &'r [Message<'r>]) -> Self {
+        let first = Item { key, from: 0, to: messages.len() as u32 };
+        Self { messages, keeper: None, first, rest: &[] }
+    }
+
+    /// The same, kept by `keeper`, which must have been made for these messages.
+    #[must_use]
+    pub fn kept_by(self, keeper: &'r Keeper) -> Self {
+        Self { keeper: Some(keeper), ..self }
+    }
+
+    pub(crate) fn of_batch(
+        messages: &'r [Message<'r>],
+        keeper: &'r Keeper,
+        first: Item,
+        rest: &'r [Item],
+    ) -> Self {
+        Self { messages, keeper: Some(keeper), first, rest }
+    }
+
+    /// How many messages that are.
+    pub(crate) fn message_count(&self) -> u64 {
+        let count = |item: &Item| u64::from(item.to - item.from);
+        count(&self.first) + self.rest.iter().map(count).sum::<u64>()
+    }
+
+    /// Each run, with the subscription it is for.
+    pub fn iter(self) -> impl Iterator<Item = (SubscriptionKey, Run<'r>)> {
+        let Self { messages, keeper, first, rest } = self;
+        std::iter::once(first).chain(rest.iter().copied()).map(move |item| {
+            let (from, to) = (item.from as usize, item.to as usize);
+            let batch = keeper.map(|keeper| (Batched { messages, keeper }, from));
+            (item.key, Run { messages: &messages[from..to], batch })
+        })
+    }
+}
