@@ -31,6 +31,7 @@ use floodway_queue::ByteQueue;
 use crate::broker::OutboxSettings;
 use crate::sid::Sid;
 use crate::snapshot::SubscriptionSnapshot;
+pub(crate) use deliver::Outcome;
 use ends::Ends;
 use lanes::{Lane, Lanes};
 use ledger::Ledger;

@@ -11,7 +11,7 @@ use floodway::{ConsumerId, EndReason, EndState, Filter, Runs, SubscriptionKey, T
 use crate::advisory::Advisory;
 use crate::control::Grants;
 use crate::framing::Framing;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Outcome};
 use crate::slow::SlowState;
 use crate::snapshot::SessionSnapshot;
 
@@ -32,7 +32,7 @@ pub struct Identity {
 }
 
 /// What [`Session::deliver`] did.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Delivered {
     /// For the bus.
     pub taken: Taken,
@@ -170,15 +170,45 @@ impl Session {
         result
     }
 
-    /// Takes what a batch has for the client.
-    pub fn deliver(&self, runs: Runs<'_>, framing: &impl Framing, now: Instant) -> Delivered {
+    /// Takes what a batch has for the client. `write` is to write out what is queued, if the socket
+    /// takes it: it is asked for between two parts of a large batch.
+    pub fn deliver(
+        &self,
+        runs: Runs<'_>,
+        framing: &impl Framing,
+        now: Instant,
+        write: impl Fn(),
+    ) -> Delivered {
+        let mut delivered = Delivered::default();
+        let (mut todo, mut patient) = (Some(runs), true);
+        while let Some(runs) = todo {
+            todo = self.deliver_part(runs, patient, framing, now, &mut delivered);
+            if todo.is_some() {
+                let before = self.queued_bytes.load(Ordering::Relaxed);
+                write();
+                patient = self.queued_bytes.load(Ordering::Relaxed) < before;
+            }
+        }
+        delivered
+    }
+
+    /// Returns what is to be delivered later.
+    fn deliver_part<'r>(
+        &self,
+        runs: Runs<'r>,
+        patient: bool,
+        framing: &impl Framing,
+        now: Instant,
+        delivered: &mut Delivered,
+    ) -> Option<Runs<'r>> {
         self.with_outbox(|outbox| {
-            let (taken, ended) = outbox.deliver(runs, framing, now);
-            let ended = ended.is_some_and(|reason| self.set_end(reason));
+            let Outcome { taken, ended, rest } = outbox.deliver(runs, patient, framing, now);
+            delivered.taken.add(taken);
+            delivered.ended |= ended.is_some_and(|reason| self.set_end(reason));
+            delivered.ended_alone |= taken.finished && outbox.has_announcements();
             let much = outbox.depth().bytes >= WRITE_NOW_BYTES || outbox.has_waiting();
-            let ended_alone = taken.finished && outbox.has_announcements();
-            let write_now = much && !outbox.is_blocked();
-            Delivered { taken, ended, ended_alone, write_now }
+            delivered.write_now = much && !outbox.is_blocked();
+            rest
         })
     }
 

@@ -18,7 +18,6 @@ use std::time::Duration;
 use crate::account::Account;
 use crate::budget::Budget;
 use crate::end::EndReason;
-use crate::key::Key;
 use crate::message::Message;
 use crate::missed::Missed;
 use crate::overflow::{Depth, Overflow, Policy};
@@ -218,12 +217,9 @@ impl<T: Held> Backlog<T> {
         let mut offered = Offered::default();
         let mut intake = Intake { account, budget, now_ms, offered: &mut offered };
         match &self.overflow.policy {
-            Policy::Conflate(conflation) if conflation.key == Key::Subject => {
-                self.offer_latest(run, &mut intake);
-            }
-            Policy::Conflate(_) | Policy::Custom(_) => self.offer_each(run, &mut intake),
+            Policy::Conflate(_) | Policy::Custom(_) => self.offer_keyed(run, &mut intake),
             Policy::Disconnect | Policy::DropNewest | Policy::DropOldest => {
-                self.offer_rows(run, &mut intake);
+                self.offer_all(run, &mut intake);
             }
         }
         // What expires faster than it is freed would be a queue without a limit.

@@ -28,6 +28,17 @@ pub struct Taken {
     pub finished: bool,
 }
 
+impl Taken {
+    /// Adds what it did with further messages.
+    pub fn add(&mut self, more: Taken) {
+        self.queued += more.queued;
+        self.lost += more.lost;
+        self.wake |= more.wake;
+        self.over_mark = more.over_mark;
+        self.finished |= more.finished;
+    }
+}
+
 /// The receiving end of one or more subscriptions.
 ///
 /// Implementations keep these promises: `deliver` never blocks and never waits for the consumer;

@@ -225,9 +225,7 @@ impl Consumer for Inbox {
         let (taken, wakers) = self.monitor.with(|state| {
             let mut taken = Taken::default();
             for (_, run) in runs.iter() {
-                let run = self.enqueue(state, run, now);
-                taken.queued += run.queued;
-                taken.lost += run.lost;
+                taken.add(self.enqueue(state, run, now));
             }
             taken.wake = !std::mem::replace(&mut state.wake_pending, true);
             taken.over_mark = state.ended.is_none() && self.over_mark(state, false);

@@ -193,8 +193,8 @@ enum Bytes {
     Copied(Box<[u8]>),
 }
 
-/// See the [module header](self). Its bytes count against the memory budget until the last queue
-/// lets go.
+/// The messages of a batch, held once. Their bytes count against the memory budget until the last
+/// queue lets go.
 #[derive(Debug)]
 pub struct KeptBatch {
     bytes: Bytes,

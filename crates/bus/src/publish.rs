@@ -257,8 +257,7 @@ impl<'m> Batch<'_, 'm> {
         }
         if !self.route.groups.is_empty() {
             // Which member is to get a message depends on what the one before took.
-            self.commit();
-            return;
+            return self.hand_out_all();
         }
         let own = self.own_place();
         let targets = self.route.plain.iter().filter(|target| Some(target.id) != own);
@@ -275,23 +274,27 @@ impl<'m> Batch<'_, 'm> {
     /// Hands out what was pushed since the last commit, and tells what became of it.
     pub fn commit(&mut self) -> PublishReport {
         if !self.messages.is_empty() {
-            // Taken, for the time that consumers look at them.
-            let messages = std::mem::take(&mut self.messages);
-            let keeper = std::mem::take(&mut self.keeper);
-            let route = std::mem::replace(&mut self.route, self.router.nobody.clone());
-            self.hand_out_all(&messages, &keeper, &route);
-            (self.messages, self.keeper) = (messages, keeper);
-            self.messages.clear();
-            self.keeper.restart();
-            self.run = Run { from: 0, bytes: 0, number: 1 };
-            if !self.finished.is_empty() {
-                self.reap();
-            }
+            self.hand_out_all();
         }
         std::mem::take(&mut self.report)
     }
 
-    fn hand_out_all(&mut self, messages: &[Message<'_>], keeper: &Keeper, route: &Arc<Route>) {
+    fn hand_out_all(&mut self) {
+        // Taken, for the time that consumers look at them.
+        let messages = std::mem::take(&mut self.messages);
+        let keeper = std::mem::take(&mut self.keeper);
+        let route = std::mem::replace(&mut self.route, self.router.nobody.clone());
+        self.hand_out_batch(&messages, &keeper, &route);
+        (self.messages, self.keeper) = (messages, keeper);
+        self.messages.clear();
+        self.keeper.restart();
+        self.run = Run { from: 0, bytes: 0, number: 1 };
+        if !self.finished.is_empty() {
+            self.reap();
+        }
+    }
+
+    fn hand_out_batch(&mut self, messages: &[Message<'_>], keeper: &Keeper, route: &Arc<Route>) {
         let (own, run) = (self.own_place(), std::mem::take(&mut self.run));
         let (from, to) = (run.from, messages.len());
         let targets = route.plain.iter().filter(|target| Some(target.id) != own);

@@ -120,6 +120,23 @@ impl<'r> Runs<'r> {
         Self { messages, keeper: Some(keeper), first, rest }
     }
 
+    /// The first run, and those behind it.
+    pub fn split_first(self) -> (SubscriptionKey, Run<'r>, Option<Self>) {
+        let Self { messages, keeper, first, rest } = self;
+        let (from, to) = (first.from as usize, first.to as usize);
+        let batch = keeper.map(|keeper| (Batched { messages, keeper }, from));
+        let run = Run { messages: &messages[from..to], batch };
+        let later = rest.split_first().map(|(first, rest)| Self { first: *first, rest, ..self });
+        (first.key, run, later)
+    }
+
+    /// All but the first `count` messages of the first run.
+    #[must_use]
+    pub fn after(self, count: usize) -> Self {
+        let first = Item { from: self.first.from + count as u32, ..self.first };
+        Self { first, ..self }
+    }
+
     /// How many messages that are.
     pub(crate) fn message_count(&self) -> u64 {
         let count = |item: &Item| u64::from(item.to - item.from);
@@ -128,11 +145,11 @@ impl<'r> Runs<'r> {
 
     /// Each run, with the subscription it is for.
     pub fn iter(self) -> impl Iterator<Item = (SubscriptionKey, Run<'r>)> {
-        let Self { messages, keeper, first, rest } = self;
-        std::iter::once(first).chain(rest.iter().copied()).map(move |item| {
-            let (from, to) = (item.from as usize, item.to as usize);
-            let batch = keeper.map(|keeper| (Batched { messages, keeper }, from));
-            (item.key, Run { messages: &messages[from..to], batch })
+        let mut rest = Some(self);
+        std::iter::from_fn(move || {
+            let (key, run, later) = rest?.split_first();
+            rest = later;
+            Some((key, run))
         })
     }
 }

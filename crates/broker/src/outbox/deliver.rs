@@ -16,68 +16,91 @@ struct Refusal {
     whole_session: bool,
 }
 
+/// What became of what a batch had for a client.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome<'r> {
+    pub(crate) taken: Taken,
+    /// Why the whole session ended over it, if it did.
+    pub(crate) ended: Option<EndReason>,
+    /// To be delivered once the stream has been written out.
+    pub(crate) rest: Option<Runs<'r>>,
+}
+
 impl Outbox {
-    /// Takes what a batch has for the client. The second value says why the whole session ended
-    /// over it, if it did.
-    pub(crate) fn deliver(
+    /// Takes what a batch has for the client. If `patient`, a subscription with a lane leaves the
+    /// rest of it for when the stream has been written out, as long as the socket may take it: a
+    /// client that keeps up is to lose nothing over a batch that is larger than its lane.
+    pub(crate) fn deliver<'r>(
         &mut self,
-        runs: Runs<'_>,
+        runs: Runs<'r>,
+        patient: bool,
         framing: &impl Framing,
         now: Instant,
-    ) -> (Taken, Option<EndReason>) {
-        let (mut taken, mut ended) = (Taken::default(), None);
+    ) -> Outcome<'r> {
+        let mut outcome = Outcome::default();
         if self.ended.is_some() {
-            return (taken, None);
+            return outcome;
         }
-        for (key, run) in runs.iter() {
-            ended = self.deliver_run(key, run, framing, now, &mut taken);
-            if ended.is_some() {
+        let mut todo = Some(runs);
+        while let Some(runs) = todo
+            && outcome.ended.is_none()
+        {
+            let (key, run, later) = runs.split_first();
+            let done = self.deliver_run(key, run, patient, framing, now, &mut outcome);
+            if done < run.len() {
+                outcome.rest = Some(runs.after(done));
                 break;
             }
+            todo = later;
         }
         self.settle_charge();
+        let taken = &mut outcome.taken;
         taken.finished = !self.to_reap.is_empty();
         taken.over_mark = self.is_over_mark(false);
-        if taken.queued + taken.lost > 0 || taken.finished || ended.is_some() {
+        if taken.queued + taken.lost > 0 || taken.finished || outcome.ended.is_some() {
             taken.wake = !std::mem::replace(&mut self.wake_pending, true);
         }
-        (taken, ended)
+        outcome
     }
 
-    /// Takes a run of messages for one subscription.
+    /// Takes a run of messages for one subscription; how many of it need no further look.
     fn deliver_run(
         &mut self,
         key: SubscriptionKey,
         run: Run<'_>,
+        patient: bool,
         framing: &impl Framing,
         now: Instant,
-        taken: &mut Taken,
-    ) -> Option<EndReason> {
-        let slot = self.slots.open_mut(key)?;
-        let (mut left, has_lane) = (slot.left(), slot.lane().is_some());
-        let (mut rest, mut ended) = (run, None);
-        while !rest.is_empty() && ended.is_none() {
-            let most = rest.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            let run = rest.first_of(most);
-            ended = if has_lane {
-                let end = self.deliver_to_lane(key.slot, run, framing, now, taken);
-                end.and_then(|reason| self.end_alone(key.slot, reason, framing, now))
-            } else {
-                self.deliver_to_stream(key.slot, run, framing, now, taken)
-            };
-            if left == u64::MAX {
-                break;
-            }
-            // Some of them may have been dropped again: then there is room for those behind them.
+        outcome: &mut Outcome<'_>,
+    ) -> usize {
+        let mut rest = run;
+        while !rest.is_empty() && outcome.ended.is_none() {
             let Some(slot) = self.slots.open_mut(key) else { break };
-            (left, rest) = (slot.left(), rest.after(most));
-            if left == 0 {
+            let (left, has_lane) = (slot.left(), slot.lane().is_some());
+            let part = rest.first_of(rest.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+            let taken = &mut outcome.taken;
+            let (done, end) = if has_lane {
+                let (done, end) =
+                    self.deliver_to_lane(key.slot, part, patient, framing, now, taken);
+                (done, end.and_then(|reason| self.end_alone(key.slot, reason, framing, now)))
+            } else {
+                (part.len(), self.deliver_to_stream(key.slot, part, framing, now, taken))
+            };
+            outcome.ended = end;
+            rest = rest.after(done);
+            if left < u64::MAX
+                && let Some(slot) = self.slots.open_mut(key)
+                && slot.left() == 0
+            {
                 let closed = self.close_slot(key.slot);
                 self.to_reap.push(closed);
-                break;
+            }
+            if done < part.len() {
+                return run.len() - rest.len();
             }
         }
-        ended
+        // Whoever has ended needs none of the rest.
+        run.len()
     }
 
     fn deliver_to_stream(

@@ -54,6 +54,11 @@ impl Lane {
         self.listed
     }
 
+    /// Nothing waits, but something is to be told with the next message.
+    fn only_owes(&self) -> bool {
+        !self.listed && self.backlog.is_empty() && self.backlog.has_gap()
+    }
+
     /// Nothing waits and nothing is to be told, so the next message may pass it by.
     fn is_idle(&self) -> bool {
         !self.listed && !self.backlog.has_gap()
@@ -180,21 +185,50 @@ impl Outbox {
         Some(result)
     }
 
-    /// Takes a run for a subscription with a lane. Says why it ends, if it does.
+    /// Takes a run for a subscription with a lane. Says how many of it need no further look, and why
+    /// it ends, if it does.
     pub(super) fn deliver_to_lane(
         &mut self,
         at: u32,
         run: Run<'_>,
+        patient: bool,
         framing: &impl Framing,
         now: Instant,
         taken: &mut Taken,
-    ) -> Option<EndReason> {
-        let passed = self.pass_by(at, run, framing, now);
-        taken.queued += passed as u64;
-        let run = run.after(passed);
-        if run.is_empty() {
-            return None;
+    ) -> (usize, Option<EndReason>) {
+        let mut done = self.pass_by(at, run, framing, now);
+        taken.queued += done as u64;
+        while done < run.len() {
+            let rest = run.after(done);
+            let writable = !self.blocked && !self.writing;
+            if patient && writable && !self.is_short(self.window()) {
+                break;
+            }
+            // What was missed is told with the next message; those behind it may pass by again.
+            let owes = self.slots.at(at).and_then(Slot::lane).is_some_and(Lane::only_owes);
+            let part = if owes && writable { rest.first_of(1) } else { rest };
+            done += part.len();
+            let end = self.offer_to_lane(at, part, now, taken);
+            if end.is_some() {
+                return (run.len(), end);
+            }
+            if done < run.len() {
+                self.feed(framing, now);
+                let passed = self.pass_by(at, run.after(done), framing, now);
+                taken.queued += passed as u64;
+                done += passed;
+            }
         }
+        (done, None)
+    }
+
+    fn offer_to_lane(
+        &mut self,
+        at: u32,
+        run: Run<'_>,
+        now: Instant,
+        taken: &mut Taken,
+    ) -> Option<EndReason> {
         let now_ms = self.millis(now);
         let Self { slots, lanes, charge, .. } = self;
         let lanes = lanes.get_or_insert_default();

@@ -94,7 +94,8 @@ impl Client {
         // Kept together where the lanes of the outbox would rather not copy.
         let keeper = Keeper::of(&run, 1);
         let runs = Runs::one(key, &run).kept_by(&keeper);
-        self.outbox.deliver(runs, &TestFraming, self.now)
+        let outcome = self.outbox.deliver(runs, false, &TestFraming, self.now);
+        (outcome.taken, outcome.ended)
     }
 
     fn deliver_one(&mut self, key: SubscriptionKey, payload: &[u8]) -> u64 {

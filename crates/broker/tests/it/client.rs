@@ -174,7 +174,7 @@ impl Client {
 
 impl Consumer for Client {
     fn deliver(&self, runs: Runs<'_>, now: Instant) -> Taken {
-        self.session.deliver(runs, &Lines, now).taken
+        self.session.deliver(runs, &Lines, now, || self.flush(now)).taken
     }
 
     fn wake(&self, now: Instant) {

@@ -5,6 +5,7 @@
 mod accounts;
 mod client;
 mod ends;
+mod keeping_up;
 mod policies;
 mod pressure;
 mod sessions;

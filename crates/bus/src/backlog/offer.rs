@@ -6,6 +6,7 @@ use crate::account::{Account, LossReason};
 use crate::admission::{Admit, Offer};
 use crate::budget::Budget;
 use crate::end::{EndReason, LimitKind};
+use crate::key::Key;
 use crate::message::Message;
 use crate::overflow::{Depth, Policy, Verdict};
 use crate::run::Run;
@@ -27,15 +28,23 @@ enum Place {
 }
 
 impl<T: Held> Backlog<T> {
-    /// One subject is one key: of messages of one subject in a row, the last stands for all.
-    pub(super) fn offer_latest(&mut self, run: Run<'_>, intake: &mut Intake<'_>) {
+    /// Takes a run under a policy that looks at each message.
+    pub(super) fn offer_keyed(&mut self, run: Run<'_>, intake: &mut Intake<'_>) {
+        let by_subject = match &self.overflow.policy {
+            Policy::Conflate(conflation) => conflation.key == Key::Subject,
+            _ => false,
+        };
         for row in run.rows() {
             if intake.offered.end.is_some() {
                 return;
             }
+            // What has expired further back may be at the front by now.
+            self.expire_now(intake.account, intake.now_ms);
             match row.split_last() {
-                // If it could be queued at all.
-                Some((last, passed)) if self.overflow.could_take(last.size() as u64) => {
+                // One subject is one key: the last stands for all, if it could be queued at all.
+                Some((last, passed))
+                    if by_subject && self.overflow.could_take(last.size() as u64) =>
+                {
                     self.offer_one(last, passed.len() as u64, intake);
                 }
                 _ => self.offer_each(row, intake),
@@ -43,7 +52,7 @@ impl<T: Held> Backlog<T> {
         }
     }
 
-    pub(super) fn offer_each(&mut self, run: Run<'_>, intake: &mut Intake<'_>) {
+    fn offer_each(&mut self, run: Run<'_>, intake: &mut Intake<'_>) {
         for message in run.iter() {
             self.offer_one(message, 0, intake);
             if intake.offered.end.is_some() {
@@ -53,7 +62,7 @@ impl<T: Held> Backlog<T> {
     }
 
     /// Takes a run under a policy that only counts messages and bytes.
-    pub(super) fn offer_rows(&mut self, run: Run<'_>, intake: &mut Intake<'_>) {
+    pub(super) fn offer_all(&mut self, run: Run<'_>, intake: &mut Intake<'_>) {
         let mut rest = match self.overflow.policy {
             Policy::DropOldest => self.make_way(run, intake),
             _ => run,

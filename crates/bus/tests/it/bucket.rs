@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Wake, Waker};
 use std::time::Instant;
 
-use floodway::{Bus, Consumer, ConsumerId, EndReason, Filter, Runs, SubscriptionKey, Taken};
+use floodway::{
+    Bus, Consumer, ConsumerId, EndReason, Filter, Message, Runs, SubscriptionKey, Taken,
+};
 
 /// How full a bucket is, as push-back sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,11 +20,15 @@ pub(crate) enum Level {
     High,
 }
 
+/// Which of its subscriptions got messages of which subject.
+type Call = Vec<(u32, String)>;
+
 #[derive(Debug)]
 struct Queue {
     level: Mutex<Level>,
     wakers: Mutex<Vec<Waker>>,
     received: AtomicU64,
+    calls: Mutex<Vec<Call>>,
     ended: AtomicBool,
 }
 
@@ -41,6 +47,7 @@ impl Bucket {
             level: Mutex::new(Level::Low),
             wakers: Mutex::default(),
             received: AtomicU64::new(0),
+            calls: Mutex::default(),
             ended: AtomicBool::new(false),
         });
         let id = bus.attach(queue.clone());
@@ -62,6 +69,11 @@ impl Bucket {
         self.queue.received.load(Ordering::Relaxed)
     }
 
+    /// What it was given so far, call by call.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.queue.calls.lock().unwrap().clone()
+    }
+
     /// It ends, and is still in routes that were looked up before.
     pub(crate) fn end(&self) {
         self.queue.ended.store(true, Ordering::Relaxed);
@@ -79,7 +91,14 @@ impl Bucket {
 
 impl Consumer for Queue {
     fn deliver(&self, runs: Runs<'_>, _now: Instant) -> Taken {
-        let queued = runs.iter().map(|(_, run)| run.len() as u64).sum();
+        let mut call = Vec::new();
+        for (key, run) in runs.iter() {
+            let subject =
+                |message: &Message<'_>| String::from_utf8(message.subject.into()).unwrap();
+            call.extend(run.iter().map(|message| (key.slot, subject(message))));
+        }
+        let queued = call.len() as u64;
+        self.calls.lock().unwrap().push(call);
         self.received.fetch_add(queued, Ordering::Relaxed);
         Taken { queued, over_mark: self.is_over_mark(false), ..Taken::default() }
     }

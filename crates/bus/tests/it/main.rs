@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "all of this is tests, also what is outside #[test]")]
 
+mod batches;
 mod bucket;
 mod endings;
 mod expiry;

@@ -174,7 +174,7 @@ struct Receiver(Arc<Session>);
 
 impl Consumer for Receiver {
     fn deliver(&self, runs: Runs<'_>, now: Instant) -> Taken {
-        self.0.deliver(runs, &Bare, now).taken
+        self.0.deliver(runs, &Bare, now, || ()).taken
     }
 
     fn wake(&self, _now: Instant) {}

@@ -153,7 +153,7 @@ fn write_out(socket: &TcpStream, queue: &mut ByteQueue, pool: &BlockPool) -> (us
 
 impl Consumer for Connection {
     fn deliver(&self, runs: Runs<'_>, now: Instant) -> Taken {
-        let delivered = self.session.deliver(runs, &self.framing(), now);
+        let delivered = self.session.deliver(runs, &self.framing(), now, || self.flush(now));
         if delivered.ended || delivered.ended_alone {
             self.shard.send(Command::Ended(self.place));
         }
