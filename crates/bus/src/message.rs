@@ -25,14 +25,14 @@ pub struct Message<'a> {
     pub payload: &'a [u8],
     /// The owned form, made when the first queue wants to keep it.
     kept: OnceCell<Arc<SharedMessage>>,
-    /// The same for neighbours in a batch that have the same subject; 0 where that is not known.
-    run: u32,
+    /// The number of its row of one subject in its batch; 0 if it is of none.
+    pub(crate) row: u32,
 }
 
 impl<'a> Message<'a> {
     /// A message without reply and headers.
     pub fn new(subject: &'a [u8], payload: &'a [u8]) -> Self {
-        Self { subject, reply: None, headers: &[], payload, kept: OnceCell::new(), run: 0 }
+        Self { subject, reply: None, headers: &[], payload, kept: OnceCell::new(), row: 0 }
     }
 
     /// With a subject for answers.
@@ -49,21 +49,18 @@ impl<'a> Message<'a> {
         self
     }
 
-    /// In a row of messages of one subject, which has this number in its batch.
-    pub(crate) fn in_run(self, run: u32) -> Self {
-        Self { run, ..self }
+    /// In the row of one subject that has this number in its batch.
+    pub(crate) fn in_row(self, row: u32) -> Self {
+        Self { row, ..self }
     }
 
-    /// Whether it is in the same row as another, and so are those between.
+    /// Whether it belongs to the row that begins with `first`, if those between do.
     #[inline]
-    pub(crate) fn is_surely_like(&self, other: &Message<'_>) -> bool {
-        self.run == other.run && self.run != 0
-    }
-
-    /// Whether it has the same subject.
-    #[inline]
-    pub(crate) fn is_like(&self, other: &Message<'_>) -> bool {
-        self.is_surely_like(other) || self.subject == other.subject
+    pub(crate) fn continues(&self, first: &Message<'_>) -> bool {
+        match self.row {
+            0 => self.subject == first.subject,
+            row => row == first.row,
+        }
     }
 
     /// Bytes that count against limits: subject, reply, headers and payload.

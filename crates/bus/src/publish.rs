@@ -16,7 +16,7 @@ use crate::consumer::{Consumer, ConsumerId, Taken, Wakeups};
 use crate::keep::{Keeper, ReadBuffer};
 use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
 use crate::pending::{Pending, Waiting};
-use crate::pushback::Pushback;
+use crate::pushback::{Pushback, ROUTES_REMEMBERED};
 use crate::route::{Group, Route, SubscriptionKey};
 use crate::run::{Item, Runs};
 
@@ -150,7 +150,7 @@ impl Router {
             now,
             messages: Vec::new(),
             keeper: Keeper::default(),
-            run: Run::default(),
+            row: Row::default(),
             route,
             finished: Vec::new(),
             report: PublishReport::default(),
@@ -186,7 +186,7 @@ pub struct Batch<'r, 'm> {
     messages: Vec<Message<'m>>,
     keeper: Keeper,
     /// The last of them, which are of one subject and take `route`.
-    run: Run,
+    row: Row,
     route: Arc<Route>,
     /// Consumers with subscriptions to take out of the index.
     finished: Vec<(Arc<dyn Consumer>, ConsumerId)>,
@@ -195,12 +195,18 @@ pub struct Batch<'r, 'm> {
 
 /// Messages of one subject at the end of a batch.
 #[derive(Debug, Default)]
-struct Run {
+struct Row {
     /// Which of the batch is the first.
     from: usize,
     /// What one consumer that keeps a copy of its own may need for them.
     bytes: usize,
     number: u32,
+}
+
+/// Whether two subjects are the same. Subjects in turn mostly differ at their ends.
+#[inline]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    one.last() == other.last() && one == other
 }
 
 impl<'m> Batch<'_, 'm> {
@@ -213,10 +219,10 @@ impl<'m> Batch<'_, 'm> {
     /// Adds a message; returns how many subscriptions it matches, the publisher's own included.
     #[inline]
     pub fn push(&mut self, message: Message<'m>) -> usize {
-        let last = self.messages[self.run.from..].first();
-        let same_subject = last.is_some_and(|last| last.subject == message.subject);
+        let first = self.messages[self.row.from..].first();
+        let same_subject = first.is_some_and(|first| is_same(first.subject, message.subject));
         if !same_subject || self.router.bus.generation() != self.router.generation {
-            self.close_run();
+            self.close_row();
             self.route = self.router.route(message.subject);
         }
         let fan_out = self.route.fan_out();
@@ -230,8 +236,8 @@ impl<'m> Batch<'_, 'm> {
         }
         self.keeper.note(size, fan_out, large);
         let shared = message.shared_payload().map_or(0, Bytes::len);
-        self.run.bytes += size - shared + SharedMessage::OVERHEAD_BYTES;
-        self.messages.push(message.in_run(self.run.number));
+        self.row.bytes += size - shared + SharedMessage::OVERHEAD_BYTES;
+        self.messages.push(message.in_row(self.row.number));
         fan_out
     }
 
@@ -249,10 +255,10 @@ impl<'m> Batch<'_, 'm> {
     }
 
     /// The next message is of another subject: notes who is to get those before.
-    fn close_run(&mut self) {
-        let (from, to) = (self.run.from, self.messages.len());
+    fn close_row(&mut self) {
+        let (from, to) = (self.row.from, self.messages.len());
         if from == to {
-            self.run = Run { from, bytes: 0, number: self.run.number + 1 };
+            self.row = Row { from, bytes: 0, number: self.row.number + 1 };
             return;
         }
         if !self.route.groups.is_empty() {
@@ -261,9 +267,12 @@ impl<'m> Batch<'_, 'm> {
         }
         let own = self.own_place();
         let targets = self.route.plain.iter().filter(|target| Some(target.id) != own);
-        self.router.pending.add(targets, from, to, self.run.bytes);
-        self.pushback.note(&self.route, self.now);
-        self.run = Run { from: to, bytes: 0, number: self.run.number + 1 };
+        self.router.pending.add(targets, from, to, self.row.bytes);
+        // As many as are remembered at all.
+        if self.row.number as usize <= ROUTES_REMEMBERED {
+            self.pushback.note(&self.route, self.now);
+        }
+        self.row = Row { from: to, bytes: 0, number: self.row.number + 1 };
     }
 
     /// The publisher's own place, if nothing of what it sends may go there.
@@ -288,15 +297,15 @@ impl<'m> Batch<'_, 'm> {
         (self.messages, self.keeper) = (messages, keeper);
         self.messages.clear();
         self.keeper.restart();
-        self.run = Run { from: 0, bytes: 0, number: 1 };
+        self.row = Row { from: 0, bytes: 0, number: 1 };
         if !self.finished.is_empty() {
             self.reap();
         }
     }
 
     fn hand_out_batch(&mut self, messages: &[Message<'_>], keeper: &Keeper, route: &Arc<Route>) {
-        let (own, run) = (self.own_place(), std::mem::take(&mut self.run));
-        let (from, to) = (run.from, messages.len());
+        let (own, row) = (self.own_place(), std::mem::take(&mut self.row));
+        let (from, to) = (row.from, messages.len());
         let targets = route.plain.iter().filter(|target| Some(target.id) != own);
         let mut over_mark = false;
         if self.router.pending.is_empty() {
@@ -305,10 +314,10 @@ impl<'m> Batch<'_, 'm> {
                 let item = Item { key: target.key, from: from as u32, to: to as u32 };
                 let runs = Runs::of_batch(messages, keeper, item, &[]);
                 self.report.matched += (to - from) as u64;
-                over_mark |= self.hand_out(&target.consumer, target.id, runs, run.bytes).over_mark;
+                over_mark |= self.hand_out(&target.consumer, target.id, runs, row.bytes).over_mark;
             }
         } else {
-            self.router.pending.add(targets, from, to, run.bytes);
+            self.router.pending.add(targets, from, to, row.bytes);
             let waiting = self.router.pending.take();
             for Waiting { consumer, id, items, bytes } in &waiting {
                 let Some((first, rest)) = items.split_first() else { continue };

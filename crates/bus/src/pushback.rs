@@ -15,7 +15,9 @@ use crate::route::{Route, Target};
 /// Consumers fed within this time count.
 const LATELY: Duration = Duration::from_secs(1);
 /// Routes remembered for a publisher that uses many subjects; the latest ones count.
-const ROUTES_REMEMBERED: usize = 32;
+pub(crate) const ROUTES_REMEMBERED: usize = 32;
+/// How many of the latest are looked at before a route is remembered anew.
+const LOOKED_AT: usize = 4;
 
 /// When a publisher is paused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,15 +75,19 @@ impl Pushback {
         if self.mode == PushbackMode::None {
             return;
         }
-        let known = self.recent.iter_mut().rev().find(|(known, _)| Arc::ptr_eq(known, route));
-        if let Some((_, at)) = known {
-            *at = now;
-            return;
+        // The one before the oldest is the latest, all the way round.
+        let latest = self.recent.len() + self.oldest;
+        for back in 1..=LOOKED_AT.min(self.recent.len()) {
+            let at = (latest - back) % self.recent.len();
+            if Arc::ptr_eq(&self.recent[at].0, route) {
+                self.recent[at].1 = now;
+                return;
+            }
         }
         if self.recent.len() < ROUTES_REMEMBERED {
             return self.recent.push((route.clone(), now));
         }
-        // Round and round: with many subjects in turn this is done for every message.
+        // Round and round: with many subjects in turn this is done for most messages.
         self.recent[self.oldest] = (route.clone(), now);
         self.oldest = (self.oldest + 1) % ROUTES_REMEMBERED;
     }

@@ -53,8 +53,9 @@ impl<'r> Run<'r> {
 
     fn first_row(self) -> Self {
         let same = match self.messages {
-            [first, .., last] if first.is_surely_like(last) => self.messages.len(),
-            [first, rest @ ..] => 1 + rest.iter().take_while(|next| next.is_like(first)).count(),
+            // The usual case, which needs no look at those between.
+            [first, .., last] if first.row == last.row && first.row > 0 => self.messages.len(),
+            [first, ..] => self.messages.iter().take_while(|next| next.continues(first)).count(),
             [] => 0,
         };
         self.first_of(same)

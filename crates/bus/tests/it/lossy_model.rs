@@ -196,12 +196,7 @@ impl World {
         let (mut all, mut matched) = (Outcome::default(), 0);
         // One that ends over a message still matches the rest of the batch.
         let open: Vec<_> = self.pairs.iter().map(|pair| pair.model.ended.is_none()).collect();
-        // What nobody wants stands between no others.
-        let wanted = |(_, sent): &(u64, Sent)| {
-            let mut open = self.pairs.iter().zip(&open).filter(|(_, open)| **open);
-            open.any(|(pair, _)| pair.filter.matches(sent.subject.as_bytes()))
-        };
-        let numbered: Vec<_> = (first..).zip(messages).filter(wanted).collect();
+        let numbered: Vec<_> = (first..).zip(messages).collect();
         for run in numbered.chunk_by(|(_, one), (_, next)| one.subject == next.subject) {
             for (pair, _) in self.pairs.iter_mut().zip(&open).filter(|(_, open)| **open) {
                 if !pair.filter.matches(run[0].1.subject.as_bytes()) {
