@@ -176,15 +176,61 @@ impl Span {
     }
 }
 
-/// One message of a kept batch.
+/// One message of a kept batch: 16 bytes, for a table of them is made for most batches that wait.
 #[derive(Debug)]
 struct Part {
+    payload: Span,
+    /// Which of the heads it has.
+    head: u32,
+    /// The size of all messages up to and with this one.
+    until: u32,
+}
+
+/// What the messages of a row have in common; or one message, if it has a reply or headers.
+#[derive(Debug)]
+struct Head {
     subject: Span,
     reply: Span,
     headers: Span,
-    payload: Span,
-    /// The size of all messages up to and with this one.
-    until: u32,
+}
+
+/// Where each message lies.
+#[derive(Debug, Default)]
+struct Table {
+    parts: Vec<Part>,
+    heads: Vec<Head>,
+}
+
+impl Table {
+    /// Of messages that `span` finds the parts of.
+    fn of<'m>(
+        messages: &[Message<'m>],
+        mut span: impl FnMut(&'m [u8]) -> Option<Span>,
+    ) -> Option<Self> {
+        let mut table = Self { parts: Vec::with_capacity(messages.len()), heads: Vec::new() };
+        let (mut until, mut row) = (0, None);
+        for message in messages {
+            let plain = message.reply.is_none() && message.headers.is_empty();
+            let same = plain && row.is_some_and(|first| message.continues(first));
+            if !same {
+                table.heads.push(Head {
+                    subject: span(message.subject)?,
+                    reply: message.reply.map_or(Some(Span::NONE), &mut span)?,
+                    headers: span(message.headers)?,
+                });
+                row = plain.then_some(message);
+            }
+            until += message.size() as u32;
+            let head = table.heads.len() as u32 - 1;
+            table.parts.push(Part { payload: span(message.payload)?, head, until });
+        }
+        table.heads.shrink_to_fit();
+        Some(table)
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.parts.capacity() * size_of::<Part>() + self.heads.capacity() * size_of::<Head>()
+    }
 }
 
 #[derive(Debug)]
@@ -198,7 +244,7 @@ enum Bytes {
 #[derive(Debug)]
 pub struct KeptBatch {
     bytes: Bytes,
-    parts: Box<[Part]>,
+    table: Table,
     _charge: Charge,
 }
 
@@ -211,16 +257,16 @@ impl KeptBatch {
     ) -> Self {
         let worth = |memory: &&Arc<Memory>| size * SHARE >= memory.bytes.len();
         let held = memory.filter(worth).and_then(|memory| {
-            let parts = parts_of(messages, |part| Span::within(&memory.bytes, part))?;
-            Some((Bytes::Held(memory.clone()), parts))
+            let table = Table::of(messages, |part| Span::within(&memory.bytes, part))?;
+            Some((Bytes::Held(memory.clone()), table))
         });
-        let (bytes, parts) = held.unwrap_or_else(|| copy(messages, size));
+        let (bytes, table) = held.unwrap_or_else(|| copy(messages, size));
         let held = match &bytes {
             Bytes::Held(memory) => memory.bytes.len(),
             Bytes::Copied(copied) => copied.len(),
         };
-        let charge = budget.charge(held + size_of_val(&*parts) + size_of::<Self>());
-        Self { bytes, parts, _charge: charge }
+        let charge = budget.charge(held + table.held_bytes() + size_of::<Self>());
+        Self { bytes, table, _charge: charge }
     }
 
     fn message(&self, at: usize) -> Message<'_> {
@@ -228,40 +274,23 @@ impl KeptBatch {
             Bytes::Held(memory) => &memory.bytes,
             Bytes::Copied(copied) => copied,
         };
-        let part = &self.parts[at];
-        let has_reply = part.reply.at != Span::NONE.at;
-        Message::new(part.subject.of(bytes), part.payload.of(bytes))
-            .with_reply(has_reply.then(|| part.reply.of(bytes)))
-            .with_headers(part.headers.of(bytes))
+        let part = &self.table.parts[at];
+        let head = &self.table.heads[part.head as usize];
+        let has_reply = head.reply.at != Span::NONE.at;
+        Message::new(head.subject.of(bytes), part.payload.of(bytes))
+            .with_reply(has_reply.then(|| head.reply.of(bytes)))
+            .with_headers(head.headers.of(bytes))
     }
 }
 
-fn parts_of<'m>(
-    messages: &[Message<'m>],
-    mut span: impl FnMut(&'m [u8]) -> Option<Span>,
-) -> Option<Box<[Part]>> {
-    let (mut parts, mut until) = (Vec::with_capacity(messages.len()), 0);
-    for message in messages {
-        until += message.size() as u32;
-        parts.push(Part {
-            subject: span(message.subject)?,
-            reply: message.reply.map_or(Some(Span::NONE), &mut span)?,
-            headers: span(message.headers)?,
-            payload: span(message.payload)?,
-            until,
-        });
-    }
-    Some(parts.into_boxed_slice())
-}
-
-fn copy(messages: &[Message<'_>], size: usize) -> (Bytes, Box<[Part]>) {
+fn copy(messages: &[Message<'_>], size: usize) -> (Bytes, Table) {
     let mut bytes = Vec::with_capacity(size);
-    let parts = parts_of(messages, |part| {
+    let table = Table::of(messages, |part| {
         let at = bytes.len() as u32;
         bytes.extend_from_slice(part);
         Some(Span { at, len: part.len() as u32 })
     });
-    (Bytes::Copied(bytes.into_boxed_slice()), parts.unwrap_or_default())
+    (Bytes::Copied(bytes.into_boxed_slice()), table.unwrap_or_default())
 }
 
 /// Messages of a kept batch, in a row: what one queue has of it.
@@ -284,7 +313,7 @@ impl KeptPart {
 
     fn size_until(&self, to: u32) -> u64 {
         let until = |count: u32| match count.checked_sub(1) {
-            Some(last) => self.batch.parts[last as usize].until,
+            Some(last) => self.batch.table.parts[last as usize].until,
             None => 0,
         };
         (until(to) - until(self.from)).into()
