@@ -170,7 +170,8 @@ impl Broker {
         let id = self.last_session.fetch_add(1, Ordering::Relaxed) + 1;
         let charge = self.bus.budget().charge(0);
         let outbox = Outbox::new(self.outbox_settings.clone(), charge, now);
-        Arc::new(Session::new(id, peer, outbox, self.outbox_settings.mark, now))
+        let overhead = self.bus.budget().charge(0);
+        Arc::new(Session::new(id, peer, outbox, overhead, self.outbox_settings.mark, now))
     }
 
     /// Gives a session its place on the bus: `consumer` is what delivers to it.

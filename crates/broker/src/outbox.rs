@@ -16,6 +16,7 @@ mod deliver;
 mod ends;
 mod lanes;
 mod ledger;
+mod relief;
 mod slots;
 mod stream;
 

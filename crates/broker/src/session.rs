@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
 
-use floodway::{ConsumerId, EndReason, EndState, Filter, Runs, SubscriptionKey, Taken};
+use floodway::{Charge, ConsumerId, EndReason, EndState, Filter, Runs, SubscriptionKey, Taken};
 
 use crate::advisory::Advisory;
 use crate::control::Grants;
@@ -15,6 +15,8 @@ use crate::outbox::{Outbox, Outcome};
 use crate::slow::SlowState;
 use crate::snapshot::SessionSnapshot;
 
+/// About what an idle session takes, its connection and its place on the bus included.
+const OVERHEAD_BYTES: usize = 2 * 1024;
 /// See [`Delivered::write_now`]: most of a block.
 const WRITE_NOW_BYTES: u64 = 48 * 1024;
 
@@ -74,15 +76,26 @@ pub struct Session {
     about: Mutex<Box<About>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct About {
     identity: Identity,
     paced_by: Vec<String>,
     grants: Grants,
+    /// What the session takes besides its outbox.
+    overhead: Charge,
 }
 
 impl Session {
-    pub(crate) fn new(id: u64, peer: SocketAddr, outbox: Outbox, mark: u64, now: Instant) -> Self {
+    pub(crate) fn new(
+        id: u64,
+        peer: SocketAddr,
+        outbox: Outbox,
+        mut overhead: Charge,
+        mark: u64,
+        now: Instant,
+    ) -> Self {
+        overhead.set(OVERHEAD_BYTES);
+        let (identity, paced_by, grants) = Default::default();
         Self {
             id,
             peer,
@@ -101,7 +114,7 @@ impl Session {
             in_bytes: AtomicU64::new(0),
             out_bytes: AtomicU64::new(0),
             last_heard_ms: AtomicU64::new(0),
-            about: Mutex::default(),
+            about: Mutex::new(Box::new(About { identity, paced_by, grants, overhead })),
         }
     }
 
@@ -324,6 +337,11 @@ impl Session {
     /// Shows on the status page who keeps the client from publishing; empty when nobody does.
     pub fn set_paced_by(&self, consumers: Vec<String>) {
         self.about().paced_by = consumers;
+    }
+
+    /// What the watch over its slow subscriptions takes.
+    pub(crate) fn charge_watch(&self, bytes: usize) {
+        self.about().overhead.set(OVERHEAD_BYTES + bytes);
     }
 
     pub(crate) fn slow(&self) -> &SlowState {

@@ -171,11 +171,13 @@ impl SlowState {
         if watch.is_due(queued, troubles, now) {
             let seen = session.snapshot(now, true);
             changes = watch.look(&seen, troubles, now, SystemTime::now());
+            session.charge_watch(watch.held_bytes());
         }
         let quiet = !queued && watch.is_calm_at(troubles);
         self.quiet_at.store(if quiet { troubles } else { u64::MAX }, Ordering::Relaxed);
         if quiet && watch.is_forgettable() {
             *slot = None;
+            session.charge_watch(0);
         }
         changes
     }

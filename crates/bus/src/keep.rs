@@ -2,8 +2,8 @@
 //!
 //! Messages borrow from the memory they were read into. When a good part of a batch has to wait,
 //! that memory itself is held on to, and whoever reads goes on with other memory: nothing is
-//! copied, and what a queue has of a batch is a number of the first and of the last. A batch that is
-//! small beside its memory is copied instead, once, so that little never holds on to much.
+//! copied, and what a queue has of a batch is a number of the first and of the last. A batch that
+//! is small beside its memory is copied instead, once, so that little never holds on to much.
 
 use std::cell::OnceCell;
 use std::ops::Range;

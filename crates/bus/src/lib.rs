@@ -56,9 +56,10 @@
 //! ```
 //!
 //! How a message travels: [`Router::batch`] collects what one read of a socket (or one call)
-//! brought, [`Batch`] looks up a [`Route`] once per row of equal subjects and hands each [`Consumer`]
-//! what there is for it in one call, and [`Wakeups`] wakes each touched consumer once. A consumer is an [`Inbox`] (the
-//! queue behind a [`Subscription`] handle) or whatever a server puts there, such as a connection.
+//! brought, [`Batch`] looks up a [`Route`] once per row of equal subjects and hands each
+//! [`Consumer`] what there is for it in one call, and [`Wakeups`] wakes each touched consumer once.
+//! A consumer is an [`Inbox`] (the queue behind a [`Subscription`] handle) or whatever a server
+//! puts there, such as a connection.
 #![forbid(unsafe_code)]
 
 mod account;

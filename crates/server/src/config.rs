@@ -75,7 +75,7 @@ pub struct Config {
     pub overflow: OverflowConfig,
     /// When publishers are slowed down.
     pub pushback: PushbackConfig,
-    /// Bytes that everything queued and buffered may take in the whole process.
+    /// Bytes that the process may take; the larger part of it is for what is queued and buffered.
     pub memory_budget: u64,
     /// How the server ends.
     pub shutdown: ShutdownConfig,
@@ -216,6 +216,11 @@ pub struct ShutdownConfig {
 }
 
 impl Config {
+    /// What of [`Config::memory_budget`] is for what is queued and buffered.
+    pub fn queue_budget(&self) -> u64 {
+        memory::for_queues(self.memory_budget)
+    }
+
     /// Reads the file, if there is one, and lets the flags win over it.
     ///
     /// # Errors

@@ -234,7 +234,7 @@ fn start_http(
 fn broker_config(config: &Config) -> BrokerConfig {
     let overflow = &config.overflow;
     BrokerConfig {
-        memory_budget: config.memory_budget,
+        memory_budget: config.queue_budget(),
         connection: Overflow::disconnect(Limits {
             messages: overflow.connection.messages,
             bytes: overflow.connection.bytes,

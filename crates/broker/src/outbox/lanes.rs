@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use floodway::{
-    Account, Backlog, Depth, EndReason, Limits, LossReason, Message, Missed, Parcel, Popped,
-    Pressure, Run, Taken,
+    Account, Backlog, Depth, EndReason, Limits, Message, Missed, Parcel, Popped, Pressure, Run,
+    Taken,
 };
 
 use super::answers::Answer;
@@ -23,7 +23,7 @@ use crate::framing::{Framing, Notes};
 /// Bytes in the stream from which on messages wait in their lanes: enough for one full write.
 const WINDOW: u64 = 64 * 1024;
 /// The same while the process is short of memory: every stalled client has so much at most.
-const NARROW_WINDOW: u64 = 1024;
+pub(super) const NARROW_WINDOW: u64 = 1024;
 /// Bytes that one lane may feed before it is the next one's turn; also what lanes may feed each
 /// time the socket has taken a [`WINDOW`] of a stream that others keep long.
 const TURN: u64 = 8 * 1024;
@@ -33,7 +33,7 @@ const TURN: u64 = 8 * 1024;
 pub(super) struct Lane {
     pub(super) backlog: Backlog<Parcel>,
     /// It is in line to feed the stream.
-    listed: bool,
+    pub(super) listed: bool,
     /// The place up to which an answer waits, or waited, for it.
     pub(super) answered: u64,
     /// The subscription has ended; told after what is queued.
@@ -78,9 +78,9 @@ pub(super) struct Lanes {
     pub(super) held_bytes: usize,
     /// Bytes queued in all lanes, shared payloads included.
     pub(super) queued_bytes: u64,
-    troubles: u64,
+    pub(super) troubles: u64,
     /// Bytes the socket took while lanes waited and fed nothing.
-    passed: u64,
+    pub(super) passed: u64,
 }
 
 impl Lanes {
@@ -163,7 +163,11 @@ impl Outbox {
     }
 
     /// Lets `f` work on a lane, and books what that did to the memory and the losses.
-    fn with_lane<R>(&mut self, at: u32, f: impl FnOnce(&mut Lane, &mut Account) -> R) -> Option<R> {
+    pub(super) fn with_lane<R>(
+        &mut self,
+        at: u32,
+        f: impl FnOnce(&mut Lane, &mut Account) -> R,
+    ) -> Option<R> {
         let Self { slots, lanes, .. } = self;
         Self::with_lane_of(slots, lanes.get_or_insert_default(), at, f)
     }
@@ -185,8 +189,8 @@ impl Outbox {
         Some(result)
     }
 
-    /// Takes a run for a subscription with a lane. Says how many of it need no further look, and why
-    /// it ends, if it does.
+    /// Takes a run for a subscription with a lane. Says how many of it need no further look, and
+    /// why it ends, if it does.
     pub(super) fn deliver_to_lane(
         &mut self,
         at: u32,
@@ -465,69 +469,6 @@ impl Outbox {
         self.depth.bytes += len;
         if let Some(slot) = self.slots.at_mut(at) {
             slot.account.resize(old, len);
-        }
-    }
-
-    // ----- time and memory
-
-    /// Skips what has expired.
-    pub(super) fn sweep_lanes(&mut self, now: Instant) {
-        let now_ms = self.millis(now);
-        for at in self.waiting_lanes() {
-            self.with_lane(at, |lane, account| lane.backlog.sweep(account, now_ms));
-        }
-        self.settle_charge();
-    }
-
-    /// Gives up the older half of what waits in lanes whose policy may lose messages; true if there
-    /// was something. Nothing is given up if the lanes hold less than the stream, and the stream is
-    /// longer than every stalled client has it while memory is short.
-    pub(crate) fn relieve(&mut self) -> bool {
-        let in_lanes = self.lane_bytes();
-        let others = self.held_bytes().saturating_sub(in_lanes);
-        if others > in_lanes && others > 8 * NARROW_WINDOW as usize {
-            return false;
-        }
-        let give_up = |lane: &mut Lane, account: &mut Account| {
-            if !lane.may_lose() {
-                return 0;
-            }
-            lane.backlog.give_up_half(LossReason::MemoryPressure, account)
-        };
-        let mut given_up = 0;
-        for at in self.waiting_lanes() {
-            given_up += self.with_lane(at, give_up).unwrap_or(0);
-        }
-        self.settle_charge();
-        given_up > 0
-    }
-
-    /// What its lanes hold. Shared payloads count too: giving them up may free them.
-    pub(super) fn lane_bytes(&self) -> usize {
-        self.lanes.as_ref().map_or(0, |lanes| lanes.held_bytes.max(lanes.queued_bytes as usize))
-    }
-
-    /// Gives back what an empty lane has kept for later, for there is no later.
-    pub(super) fn empty_lane(&mut self, at: u32) {
-        if let (Some(slot), Some(lanes)) = (self.slots.at_mut(at), &mut self.lanes) {
-            lanes.empty(slot);
-        }
-        self.settle_charge();
-    }
-
-    fn waiting_lanes(&self) -> Vec<u32> {
-        self.lanes.as_ref().map_or_else(Vec::new, |lanes| lanes.ready.iter().copied().collect())
-    }
-
-    /// Forgets what waits; the accounts must have been told.
-    pub(super) fn discard_lanes(&mut self) {
-        let Some(lanes) = &mut self.lanes else { return };
-        **lanes = Lanes { troubles: lanes.troubles, ..Lanes::default() };
-        for slot in self.slots.iter_mut() {
-            if let Some(lane) = slot.special.as_mut().and_then(|special| special.lane.as_mut()) {
-                lane.backlog.clear();
-                lane.listed = false;
-            }
         }
     }
 }

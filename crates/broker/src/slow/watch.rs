@@ -123,6 +123,16 @@ pub(super) struct SlowWatch {
 }
 
 impl SlowWatch {
+    /// Memory it holds, about.
+    pub(super) fn held_bytes(&self) -> usize {
+        let names = |seen: &Seen| seen.sid.capacity() + seen.subject.capacity();
+        let ongoing = self.ongoing.iter().map(|one| names(&one.seen)).sum::<usize>();
+        let troubled = self.troubled.iter().map(names).sum::<usize>();
+        let tables = self.ongoing.capacity() * size_of::<Ongoing>()
+            + self.troubled.capacity() * size_of::<Seen>();
+        size_of::<Self>() + tables + ongoing + troubled
+    }
+
     /// Whether a look may bring anything new.
     pub(super) fn is_due(&mut self, queued: bool, troubles: u64, now: Instant) -> bool {
         self.queued_since = queued.then(|| self.queued_since.unwrap_or(now));
@@ -181,6 +191,7 @@ impl SlowWatch {
         seen.retain(|one| one.counts.troubles() > 0);
         self.troubled_cut = seen.len() > EPISODES_PER_SESSION;
         seen.truncate(EPISODES_PER_SESSION);
+        seen.shrink_to_fit();
         self.troubled = seen;
         let oldest = client.subscriptions.iter().filter_map(|one| one.oldest_age).max();
         self.next_look = Some(now + SLOW_AFTER.saturating_sub(oldest.unwrap_or_default()));
@@ -349,6 +360,10 @@ impl SlowWatch {
             return Some(Change { episode, counts: one.counts.clone(), announce: false });
         }
         let episode = new.episode(client, SlowOutcome::Ongoing, None);
+        if self.ongoing.is_empty() {
+            // Mostly there is one; the usual first allocation is for four, of half a kilobyte.
+            self.ongoing.reserve_exact(1);
+        }
         self.ongoing.insert(place, new);
         Some(Change { episode, counts: one.counts.clone(), announce: announced })
     }

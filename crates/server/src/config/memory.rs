@@ -12,6 +12,12 @@ pub(super) fn share(percent: u64) -> u64 {
     u64::try_from(u128::from(limit) * u128::from(percent) / 100).unwrap_or(limit)
 }
 
+/// What of a budget for the whole process may be handed out: the rest is for code and tables that
+/// are not counted, and for what the allocator cannot give back.
+pub(super) fn for_queues(budget: u64) -> u64 {
+    budget - (budget / 8 + (32 << 20)).min(budget / 4)
+}
+
 /// The smallest of the machine's memory and every control group limit above this process, as
 /// the files below `root` tell it.
 pub(super) fn limit_under(root: &Path) -> Option<u64> {

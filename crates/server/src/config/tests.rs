@@ -211,6 +211,9 @@ fn a_budget_is_a_size_or_a_share() {
     let whole = parse("memory.budget = '100%'").unwrap().memory_budget;
     assert_eq!(whole / 2, half);
     assert_eq!(parse("memory.budget = '16MiB'").unwrap().memory_budget, 16 << 20);
+    let queues = |budget| parse(&format!("memory.budget = '{budget}'")).unwrap().queue_budget();
+    assert_eq!((queues("16MiB"), queues("256MiB")), (12 << 20, 192 << 20), "a quarter is kept");
+    assert_eq!(queues("8GiB"), (7 << 30) - (32 << 20), "an eighth and 32 MiB");
     for wrong in ["'0%'", "'101%'", "'%'", "'16383KiB'", "50"] {
         assert!(parse(&format!("memory.budget = {wrong}")).is_err(), "{wrong}");
     }
