@@ -21,6 +21,7 @@ mod limits;
 mod loss;
 mod metrics;
 mod parameter;
+mod pieces;
 mod process;
 mod selection;
 mod series;
@@ -211,7 +212,12 @@ async fn connz_page(
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Response {
     match Selection::parse(&parameters) {
-        Ok(selection) => json(StatusCode::OK, &connz::Connz::of(&status.source, &selection)),
+        Ok(selection) => {
+            pieces::answer(move |paper| {
+                paper.write(&connz::Connz::of(&status.source, &selection));
+            })
+            .await
+        }
         Err(error) => json(StatusCode::BAD_REQUEST, &Failure { error }),
     }
 }

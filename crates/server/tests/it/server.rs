@@ -162,6 +162,11 @@ impl Server {
         Client::ready(self.nats)
     }
 
+    /// Where the status pages are.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.http
+    }
+
     pub(crate) fn get(&self, path: &str) -> Response {
         http::get(self.http, path)
     }

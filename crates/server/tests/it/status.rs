@@ -1,6 +1,7 @@
 //! The status pages against the truth of a scripted run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 
 use serde_json::Value;
 
@@ -19,6 +20,41 @@ fn healthz_is_200_and_unknown_pages_are_404() {
     let wrong = server.get("/connz?sort=color");
     assert_eq!(wrong.status, 400);
     assert!(wrong.body.contains("sort"), "{}", wrong.body);
+}
+
+#[test]
+fn a_page_of_many_connections_comes_whole_also_if_others_do_not_read_theirs() {
+    let server = Server::start();
+    let clients: Vec<_> = (0..200u64)
+        .map(|number| {
+            let mut client = server.client();
+            (0..5).for_each(|sid| {
+                client.subscribe(&format!("many.{number}.{sid}"), &sid.to_string())
+            });
+            client.ping();
+            client
+        })
+        .collect();
+    // Each of these holds one thread that writes, and nothing else.
+    let http = server.http();
+    let _idle: Vec<_> = (0..10)
+        .map(|_| {
+            let mut reader = connect_with_receive_buffer(http, 4096);
+            let request = "GET /connz?subs=detail HTTP/1.1\r\nHost: x\r\n\r\n";
+            reader.write_all(request.as_bytes()).unwrap();
+            reader
+        })
+        .collect();
+    let page = server.get("/connz?subs=detail");
+    assert!(page.body.len() > 4 * 64 * 1024, "{} bytes", page.body.len());
+    let page = page.json();
+    let connections = page["connections"].as_array().unwrap();
+    let cids: BTreeSet<_> = connections.iter().map(|one| one["cid"].as_u64().unwrap()).collect();
+    assert!(clients.iter().all(|client| cids.contains(&client.cid())));
+    let subscriptions = connections.iter().map(|one| &one["subscriptions_list_detail"]);
+    let count: usize = subscriptions.filter_map(|list| Some(list.as_array()?.len())).sum();
+    assert_eq!(count, 1000);
+    assert_eq!(server.get("/healthz").status, 200);
 }
 
 /// Samples of a Prometheus page: `name{labels}` as written, and the value.
