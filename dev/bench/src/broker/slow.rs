@@ -26,8 +26,6 @@ use super::wish::{self, Policy, Wish};
 use reader::Speed;
 
 const SIZE: usize = 128;
-/// Subjects, and so keys, where messages are replaced by subject.
-const KEYS: u64 = 200;
 /// Messages that may be queued under the policies that drop.
 const QUEUE: u64 = 1_000;
 /// Short enough that time runs out before the queue is full, at ten million messages a second.
@@ -63,6 +61,8 @@ pub(crate) struct Slow {
     pub(crate) slow: usize,
     pub(crate) pace: Pace,
     pub(crate) policy: Policy,
+    /// Subjects in turn, and so keys where messages are replaced by subject.
+    pub(crate) subjects: usize,
     /// Whether those without policies take part, where the policy is what they do anyway.
     pub(crate) peers: bool,
     pub(crate) alone: Duration,
@@ -137,7 +137,7 @@ impl Slow {
         let server = contender.start_with(cpu, &Extras { pages, ..Extras::default() })?;
         let stream = Stream {
             subscribers: self.healthy,
-            subjects: if self.policy == Policy::Conflate { KEYS as usize } else { 1 },
+            subjects: self.subjects,
             size: SIZE,
             rate: None,
             burst: 1,
@@ -318,7 +318,7 @@ impl Bench<'_> {
         let one = self.open(1)?.remove(0);
         let proof = proof::Proof {
             policy: self.shape.policy,
-            keys: KEYS,
+            keys: self.shape.subjects as u64,
             size: SIZE,
             bytes_per_s: self.tenth(rate),
         };

@@ -22,19 +22,25 @@ pub(super) fn slow(quick: bool) -> Tables {
         ("128 B 1→8 beside 8 stalled", (8, 8), Pace::Stalled, true),
         ("128 B 1→8 beside 1 that reads a tenth", (8, 1), Pace::Tenth, true),
     ];
-    let entry = |(healthy, slow), pace, policy, peers| {
+    let entry = |(healthy, slow), pace, (label, policy, subjects), peers| {
         let millis = |full| Duration::from_millis(if quick { full / 3 } else { full });
         let (alone, beside, rounds) = match policy {
             Policy::Disconnect => (500, 2_000, 1),
             _ => (300, 500, if quick { 1 } else { 2 }),
         };
         let (alone, beside) = (millis(alone), millis(beside));
-        let work = Work::Slow(Slow { healthy, slow, pace, policy, peers, alone, beside, rounds });
-        Entry { label: policy.name(), work }
+        let slow = Slow { healthy, slow, pace, policy, subjects, peers, alone, beside, rounds };
+        Entry { label, work: Work::Slow(slow) }
+    };
+    // What is replaced by subject may be of one, where a row of messages is one step, or of many,
+    // where each is looked up.
+    let policies = || {
+        let one = Policy::ALL.map(|policy| (policy.name(), policy, 1));
+        one.into_iter().chain([("conflate, 200 subjects in turn", Policy::Conflate, 200)])
     };
     let table = |(title, sides, pace, peers): (&str, (usize, usize), Pace, bool)| {
-        let entries = Policy::ALL.map(|policy| entry(sides, pace, policy, peers));
-        (format!("{title}, flat out, by policy"), entries.into())
+        let entries = policies().map(|policy| entry(sides, pace, policy, peers));
+        (format!("{title}, flat out, by policy"), entries.collect())
     };
     shapes.map(table).into()
 }

@@ -4,7 +4,8 @@ use super::*;
 fn shape(pace: Pace) -> Slow {
     let (alone, beside) = (Duration::from_millis(40), Duration::from_millis(60));
     let policy = Policy::Disconnect;
-    Slow { healthy: 2, slow: 1, pace, policy, peers: true, alone, beside, rounds: 2 }
+    let (healthy, slow, subjects, peers, rounds) = (2, 1, 1, true, 2);
+    Slow { healthy, slow, pace, policy, subjects, peers, alone, beside, rounds }
 }
 
 #[test]
