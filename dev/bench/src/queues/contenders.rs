@@ -3,6 +3,7 @@
 //! Bounded ones have 1024 slots unless a case says otherwise. "spin" is what has no way of
 //! waiting: it is asked again 64 times, and then after a yield to other threads each time.
 
+mod article;
 mod crossbeam;
 mod crossfire;
 mod disruptor;
@@ -105,7 +106,7 @@ fn of_one_producer() -> Vec<Contender> {
     ]
 }
 
-/// What one would write oneself.
+/// What one would write oneself, and what the article did.
 fn by_hand() -> Vec<Contender> {
     let peer = Contender::peer;
     vec![
@@ -114,5 +115,9 @@ fn by_hand() -> Vec<Contender> {
             .queue::<locked::Swapped>()
             .batched::<locked::Swapped>()
             .fan_out::<locked::Swapped>(),
+        peer("article: mutex + array").queue::<article::Array>().shared::<article::Array>(),
+        peer("article: channel").queue::<article::Channel>(),
+        peer("article: mutex ring").overwriting::<article::MutexRing>(),
+        peer("article: atomic ring").overwriting::<article::AtomicRing>(),
     ]
 }
