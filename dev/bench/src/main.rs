@@ -6,7 +6,9 @@
 #![forbid(unsafe_code)]
 
 mod broker;
+mod queues;
 
+use std::fmt::Display;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -22,12 +24,18 @@ struct Arguments {
 enum Comparison {
     /// The floodway binary beside nats-server and redis-server, over loopback TCP
     Broker(broker::Arguments),
+    /// Our queues beside those of other crates, in one process
+    Queues(queues::Arguments),
 }
 
 fn main() -> ExitCode {
-    let outcome = match Arguments::parse().comparison {
-        Comparison::Broker(arguments) => broker::run(&arguments),
-    };
+    match Arguments::parse().comparison {
+        Comparison::Broker(arguments) => exit_code(broker::run(&arguments)),
+        Comparison::Queues(arguments) => exit_code(queues::run(&arguments, None)),
+    }
+}
+
+fn exit_code(outcome: Result<(), impl Display>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,0 +1,101 @@
+//! flume.
+
+use flume::{Receiver, Sender};
+
+use super::super::payload::Payload;
+use super::super::shape::{
+    Batched, CAPACITY, Consumer, FanOut, Message, Producer, Queue, Source, Subscriber,
+};
+use super::super::tally::Tally;
+
+#[derive(Debug)]
+pub(super) enum Bounded {}
+
+#[derive(Debug)]
+pub(super) enum Unbounded {}
+
+impl<T: Payload> Queue<T> for Bounded {
+    type Producer = Sender<T>;
+    type Consumer = Receiver<T>;
+
+    fn open(limit: usize) -> (Sender<T>, Receiver<T>) {
+        flume::bounded(limit)
+    }
+}
+
+impl<T: Payload> Queue<T> for Unbounded {
+    type Producer = Sender<T>;
+    type Consumer = Receiver<T>;
+
+    fn open(_: usize) -> (Sender<T>, Receiver<T>) {
+        flume::unbounded()
+    }
+}
+
+impl<T: Payload> Producer<T> for Sender<T> {
+    fn send(&mut self, item: T) -> bool {
+        Sender::send(self, item).is_ok()
+    }
+
+    fn try_send(&mut self, item: T) -> bool {
+        Sender::try_send(self, item).is_ok()
+    }
+}
+
+impl<T: Payload> Consumer<T> for Receiver<T> {
+    fn receive(&mut self) -> Option<T> {
+        self.recv().ok()
+    }
+
+    fn try_receive(&mut self) -> Option<T> {
+        self.try_recv().ok()
+    }
+}
+
+impl<T: Payload> Batched<T> for Bounded {
+    fn receive_batch(consumer: &mut Receiver<T>, batch: &mut Vec<T>, _: usize) -> bool {
+        drain(consumer, batch)
+    }
+}
+
+impl<T: Payload> Batched<T> for Unbounded {
+    fn receive_batch(consumer: &mut Receiver<T>, batch: &mut Vec<T>, _: usize) -> bool {
+        drain(consumer, batch)
+    }
+}
+
+/// All there is. It cannot wait for a batch, so it waits for one message if there is none.
+fn drain<T>(receiver: &Receiver<T>, batch: &mut Vec<T>) -> bool {
+    batch.extend(receiver.drain());
+    if batch.is_empty() {
+        batch.extend(receiver.recv());
+    }
+    !batch.is_empty()
+}
+
+impl FanOut for Bounded {
+    type Source = Vec<Sender<Message>>;
+    type Subscriber = Receiver<Message>;
+
+    fn open(subscribers: usize) -> (Self::Source, Vec<Self::Subscriber>) {
+        (0..subscribers).map(|_| flume::bounded(CAPACITY)).unzip()
+    }
+}
+
+impl Source for Vec<Sender<Message>> {
+    async fn publish(&mut self, message: &Message) {
+        for sender in self {
+            // A subscriber that broke down is found when it is joined.
+            let _ = sender.send_async(message.clone()).await;
+        }
+    }
+}
+
+impl Subscriber for Receiver<Message> {
+    async fn listen(self, mut tally: Tally) -> Tally {
+        while let Ok(message) = self.recv_async().await {
+            tally.see(message.identity());
+        }
+        tally
+    }
+}
