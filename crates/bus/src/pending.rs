@@ -70,6 +70,14 @@ impl Pending {
         &mut self.waiting[at]
     }
 
+    /// Nobody is to get anything.
+    pub(crate) fn forget(&mut self) {
+        if !self.is_empty() {
+            let forgotten = self.take();
+            self.give_back(forgotten);
+        }
+    }
+
     /// Takes all of it, to be handed out and given back.
     pub(crate) fn take(&mut self) -> Vec<Waiting> {
         self.places.clear();

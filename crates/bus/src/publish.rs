@@ -25,6 +25,8 @@ const ROUTES_CACHED: usize = 4096;
 /// Look-ups that missed a full cache before it is filled anew: a publisher whose subjects change
 /// gets a fresh one, and one with too many subjects does not refill it all the time.
 const MISSES_UNTIL_NEW: usize = 16 * ROUTES_CACHED;
+/// Messages that memory is taken for before the first has come, at most.
+const MESSAGES_EXPECTED: usize = 1024;
 /// Routes lent out beside a full cache, to be filled again when nobody looks at them any more.
 const ROUTES_LENT: usize = 64;
 
@@ -59,6 +61,8 @@ pub struct Router {
     nobody: Arc<Route>,
     random: u64,
     pending: Pending,
+    /// How many messages the last batch had: so many are expected of the next.
+    last_batch: usize,
 }
 
 impl Router {
@@ -76,6 +80,7 @@ impl Router {
             nobody: Arc::default(),
             random,
             pending: Pending::default(),
+            last_batch: 0,
         }
     }
 
@@ -141,14 +146,17 @@ impl Router {
         wakeups: &'r mut Wakeups,
         now: Instant,
     ) -> Batch<'r, 'm> {
+        // What a batch that was never committed had for anybody is not of this one.
+        self.pending.forget();
         let route = self.nobody.clone();
+        let messages = Vec::with_capacity(self.last_batch);
         Batch {
             router: self,
             origin,
             pushback,
             wakeups,
             now,
-            messages: Vec::new(),
+            messages,
             keeper: Keeper::default(),
             row: Row::default(),
             route,
@@ -294,6 +302,7 @@ impl<'m> Batch<'_, 'm> {
         let keeper = std::mem::take(&mut self.keeper);
         let route = std::mem::replace(&mut self.route, self.router.nobody.clone());
         self.hand_out_batch(&messages, &keeper, &route);
+        self.router.last_batch = messages.len().min(MESSAGES_EXPECTED);
         (self.messages, self.keeper) = (messages, keeper);
         self.messages.clear();
         self.keeper.restart();

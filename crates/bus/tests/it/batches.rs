@@ -54,6 +54,27 @@ fn a_queue_group_gets_its_messages_where_they_were_among_the_others() {
 }
 
 #[test]
+fn what_was_never_committed_is_forgotten() {
+    let bus = Bus::default();
+    let bucket = Bucket::attach(&bus);
+    bucket.subscribe(">", None);
+    let mut router = Router::new(bus.clone());
+    let (mut pushback, mut wakeups) = (Pushback::new(PushbackMode::None), Wakeups::new());
+    for (subjects, commits) in [(&["a", "b", "c"][..], false), (&["d"], true), (&["e", "f"], true)]
+    {
+        let now = Instant::now();
+        let mut batch = router.batch(Origin::default(), &mut pushback, &mut wakeups, now);
+        subjects.iter().for_each(|subject| {
+            batch.push(Message::new(subject.as_bytes(), b""));
+        });
+        if commits {
+            batch.commit();
+        }
+    }
+    assert_eq!(bucket.calls(), calls(&[&[(0, "d")], &[(0, "e"), (0, "f")]]));
+}
+
+#[test]
 fn without_echo_the_publisher_itself_gets_nothing() {
     let bus = Bus::default();
     let (own, other) = (Bucket::attach(&bus), Bucket::attach(&bus));
