@@ -161,16 +161,6 @@ impl Span {
     /// What is not there.
     const NONE: Span = Span { at: u32::MAX, len: 0 };
 
-    /// `part` within `whole`, if it lies there.
-    #[inline]
-    fn within(whole: &[u8], part: &[u8]) -> Option<Span> {
-        let at = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
-        let last = whole.len().checked_sub(part.len())?;
-        // What is empty may point anywhere.
-        let at = if part.is_empty() { 0 } else { at };
-        (at <= last).then_some(Span { at: at as u32, len: part.len() as u32 })
-    }
-
     fn of(self, bytes: &[u8]) -> &[u8] {
         &bytes[self.at as usize..][..self.len as usize]
     }
@@ -195,7 +185,7 @@ struct Head {
 }
 
 /// Where each message lies.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Table {
     parts: Vec<Part>,
     heads: Vec<Head>,
@@ -203,29 +193,40 @@ struct Table {
 
 impl Table {
     /// Of messages that `span` finds the parts of.
-    fn of<'m>(
-        messages: &[Message<'m>],
-        mut span: impl FnMut(&'m [u8]) -> Option<Span>,
-    ) -> Option<Self> {
+    fn of<'m>(messages: &[Message<'m>], mut span: impl FnMut(&'m [u8]) -> Span) -> Self {
         let mut table = Self { parts: Vec::with_capacity(messages.len()), heads: Vec::new() };
-        let (mut until, mut row) = (0, None);
+        let (mut until, mut head, mut row) = (0, 0, 0);
         for message in messages {
-            let plain = message.reply.is_none() && message.headers.is_empty();
-            let same = plain && row.is_some_and(|first| message.continues(first));
-            if !same {
+            let is_plain = message.reply.is_none() && message.headers.is_empty();
+            if !is_plain || row != message.row || row == 0 {
+                head = table.heads.len() as u32;
+                row = if is_plain { message.row } else { 0 };
                 table.heads.push(Head {
-                    subject: span(message.subject)?,
-                    reply: message.reply.map_or(Some(Span::NONE), &mut span)?,
-                    headers: span(message.headers)?,
+                    subject: span(message.subject),
+                    reply: message.reply.map_or(Span::NONE, &mut span),
+                    headers: span(message.headers),
                 });
-                row = plain.then_some(message);
             }
             until += message.size() as u32;
-            let head = table.heads.len() as u32 - 1;
-            table.parts.push(Part { payload: span(message.payload)?, head, until });
+            table.parts.push(Part { payload: span(message.payload), head, until });
         }
         table.heads.shrink_to_fit();
-        Some(table)
+        table
+    }
+
+    /// Of messages that lie in `memory`; `None` if one of them does not.
+    fn within(memory: &[u8], messages: &[Message<'_>]) -> Option<Self> {
+        let start = memory.as_ptr().addr();
+        let mut last = 0;
+        let table = Self::of(messages, |part| {
+            // What is empty may point anywhere. What lies before the memory wraps round, and so
+            // ends far behind it.
+            let at = part.as_ptr().addr().wrapping_sub(start);
+            let at = if part.is_empty() { 0 } else { at };
+            last = last.max(at.saturating_add(part.len()));
+            Span { at: at as u32, len: part.len() as u32 }
+        });
+        (last <= memory.len()).then_some(table)
     }
 
     fn held_bytes(&self) -> usize {
@@ -257,7 +258,7 @@ impl KeptBatch {
     ) -> Self {
         let worth = |memory: &&Arc<Memory>| size * SHARE >= memory.bytes.len();
         let held = memory.filter(worth).and_then(|memory| {
-            let table = Table::of(messages, |part| Span::within(&memory.bytes, part))?;
+            let table = Table::within(&memory.bytes, messages)?;
             Some((Bytes::Held(memory.clone()), table))
         });
         let (bytes, table) = held.unwrap_or_else(|| copy(messages, size));
@@ -288,9 +289,9 @@ fn copy(messages: &[Message<'_>], size: usize) -> (Bytes, Table) {
     let table = Table::of(messages, |part| {
         let at = bytes.len() as u32;
         bytes.extend_from_slice(part);
-        Some(Span { at, len: part.len() as u32 })
+        Span { at, len: part.len() as u32 }
     });
-    (Bytes::Copied(bytes.into_boxed_slice()), table.unwrap_or_default())
+    (Bytes::Copied(bytes.into_boxed_slice()), table)
 }
 
 /// Messages of a kept batch, in a row: what one queue has of it.
