@@ -29,7 +29,7 @@ fn a_page_of_many_connections_comes_whole_also_if_others_do_not_read_theirs() {
         .map(|number| {
             let mut client = server.client();
             (0..5).for_each(|sid| {
-                client.subscribe(&format!("many.{number}.{sid}"), &sid.to_string())
+                client.subscribe(&format!("many.{number}.{sid}"), &sid.to_string());
             });
             client.ping();
             client
