@@ -57,7 +57,9 @@ impl Outbox {
         let taken = &mut outcome.taken;
         taken.finished = !self.to_reap.is_empty();
         taken.over_mark = self.is_over_mark(false);
-        if taken.queued + taken.lost > 0 || taken.finished || outcome.ended.is_some() {
+        let anything = taken.queued + taken.lost > 0 || taken.finished || outcome.ended.is_some();
+        // A full socket wakes whoever writes to it by itself; ten thousand of them need no look.
+        if anything && !self.blocked {
             taken.wake = !std::mem::replace(&mut self.wake_pending, true);
         }
         outcome

@@ -87,7 +87,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", help_heading = "Limits")]
     max_connections: Option<String>,
 
-    /// Memory for everything queued: a size, or a share of the machine's [default: 50%].
+    /// Memory for the process with all it queues: a size, or a share of the machine's
+    /// [default: 50%].
     #[arg(long, value_name = "SIZE|PERCENT", help_heading = "Limits")]
     memory: Option<String>,
 
