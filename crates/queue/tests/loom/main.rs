@@ -1,4 +1,4 @@
-//! Models of waiting, run in every order that the memory model allows.
+//! Models of the mailbox and of waiting, run in every order that the memory model allows.
 //!
 //! `RUSTFLAGS="--cfg floodway_loom" cargo test --release -p floodway-queue --test loom`
 //!
@@ -12,6 +12,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+mod mailbox;
 mod waiters;
 
 /// Tries all orders of `model`, with up to `preemptions` places where a thread is interrupted.
