@@ -2,9 +2,15 @@
 //!
 //! | type | holds | for |
 //! | --- | --- | --- |
+//! | [`mailbox()`] | messages, in order | handing them from many threads or tasks to one |
 //! | [`ByteQueue`] | encoded bytes, in order | the outgoing stream of one connection |
 //! | [`BlockPool`] | spare blocks | so that busy byte queues share a few warm blocks |
 //! | [`Monitor`] | any state | waiting for a change of it, from threads and from tasks |
+//! | [`Waiters`] | who waits | the wake-ups of the mailbox, and of a queue of your own |
+//!
+//! A mailbox is limited by messages and bytes ([`Limits`]), costs 128 bytes while it is empty, and
+//! 13 ns a message on one thread, 13 to 20 from thread to thread, 50 to 60 to a task; measure with
+//! `cargo bench -p floodway-queue`. `cargo run -p floodway-queue --example mailbox` shows it.
 //!
 //! All of them cost next to nothing while idle, grow on demand and give memory back after a
 //! burst. None of them decides what happens when a consumer is slow: that is the bus's business.
@@ -13,9 +19,17 @@
 mod allocator;
 mod block_pool;
 mod byte_queue;
+pub mod mailbox;
 mod monitor;
+mod sync;
+pub mod waiters;
 
 pub use allocator::give_memory_back;
 pub use block_pool::{BLOCK_BYTES, BlockPool};
 pub use byte_queue::ByteQueue;
+pub use mailbox::{
+    LimitError, Limits, Permit, Receiver, RecvError, SendError, Sender, Unweighed, Weigh, mailbox,
+    mailbox_by,
+};
 pub use monitor::{Monitor, WaitError};
+pub use waiters::{Wait, Waiters, block_until};

@@ -1,8 +1,10 @@
 //! Ours: the place where the types of `floodway_queue` are put in.
 //!
 //! One line per type in [`ours`], with the shapes it has; the tables then judge it by the bars.
-//! Until they are there, a [`Monitor`] around a `VecDeque`, which is what the bus has its
-//! mailboxes made of, stands in for those shapes it fits.
+//! A [`Monitor`] around a `VecDeque`, which is what the bus has its
+//! mailboxes made of, stands beside them until it is made of these.
+
+mod mailbox;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -18,10 +20,15 @@ use super::shape::{
     Subscriber, Writer,
 };
 use super::tally::Tally;
+use mailbox::Mailbox;
 
 /// All of ours, in the order in which they take turns.
 pub(crate) fn ours() -> Vec<Contender> {
     vec![
+        Contender::new(Side::Ours, "mailbox")
+            .queue::<Mailbox>()
+            .batched::<Mailbox>()
+            .fan_out::<Mailbox>(),
         Contender::new(Side::StandIn, "monitor (bus today)")
             .queue::<Monitored>()
             .batched::<Monitored>()
@@ -165,23 +172,23 @@ impl<T: Payload> Reader<T> for Shared<T> {
 }
 
 #[derive(Debug)]
-struct Mailboxes(Vec<Sending<Message>>);
+struct Sources(Vec<Sending<Message>>);
 
 /// The one consumer of a mailbox.
 #[derive(Debug)]
-struct Mailbox(Shared<Message>);
+struct Listening(Shared<Message>);
 
 impl FanOut for Monitored {
-    type Source = Mailboxes;
-    type Subscriber = Mailbox;
+    type Source = Sources;
+    type Subscriber = Listening;
 
-    fn open(subscribers: usize) -> (Mailboxes, Vec<Mailbox>) {
+    fn open(subscribers: usize) -> (Sources, Vec<Listening>) {
         let (sources, ends) = (0..subscribers).map(|_| open()).unzip::<_, _, Vec<_>, Vec<_>>();
-        (Mailboxes(sources), ends.into_iter().map(Mailbox).collect())
+        (Sources(sources), ends.into_iter().map(Listening).collect())
     }
 }
 
-impl Source for Mailboxes {
+impl Source for Sources {
     /// Yields once, after the message is with everybody, if somebody is over the mark.
     async fn publish(&mut self, message: &Message) {
         let lengths = self.0.iter().map(|mailbox| mailbox.push([message.clone()]));
@@ -191,7 +198,7 @@ impl Source for Mailboxes {
     }
 }
 
-impl Subscriber for Mailbox {
+impl Subscriber for Listening {
     async fn listen(self, mut tally: Tally) -> Tally {
         let mut batch = VecDeque::new();
         loop {

@@ -1,0 +1,16 @@
+//! What the crate promises, as its users see it.
+#![expect(clippy::unwrap_used, reason = "all of this is tests, also what is outside #[test]")]
+
+mod drops;
+mod limits;
+mod memory;
+mod model;
+mod stress;
+mod waiting;
+
+use floodway_queue::{Limits, Receiver, Sender, mailbox};
+
+/// A mailbox of so many messages.
+fn limited<T>(messages: u32) -> (Sender<T>, Receiver<T>) {
+    mailbox(Limits::messages(messages).unwrap())
+}

@@ -1,0 +1,29 @@
+//! Models of the mailbox and of waiting, run in every order that the memory model allows.
+//!
+//! `RUSTFLAGS="--cfg floodway_loom" cargo test --release -p floodway-queue --test loom`
+//!
+//! A lost wake-up is a deadlock here, which loom reports; a data race, a leak of a segment or of
+//! an item, and a double drop are reported too. Each model has at most three threads and two
+//! preemptions per thread, which keeps all of them together within two minutes. Segments have two
+//! slots in this build, so that a model reaches the third one.
+#![cfg(floodway_loom)]
+#![expect(clippy::unwrap_used, reason = "all of this is tests, also what is outside #[test]")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+mod mailbox;
+mod waiters;
+
+/// Tries all orders of `model`, with up to `preemptions` places where a thread is interrupted.
+fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    let orders = Arc::new(AtomicUsize::new(0));
+    let count = orders.clone();
+    builder.check(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    println!("{} orders", orders.load(Ordering::Relaxed));
+}
