@@ -3,6 +3,8 @@
 //! | type | holds | for |
 //! | --- | --- | --- |
 //! | [`mailbox()`] | messages, in order | handing them from many threads or tasks to one |
+//! | [`broadcast`] | entries, in order, for many readers | nothing lost, nothing copied |
+//! | [`overwriting`] | the newest messages, in order | a writer that must never wait |
 //! | [`ByteQueue`] | encoded bytes, in order | the outgoing stream of one connection |
 //! | [`BlockPool`] | spare blocks | so that busy byte queues share a few warm blocks |
 //! | [`Monitor`] | any state | waiting for a change of it, from threads and from tasks |
@@ -17,10 +19,13 @@
 #![deny(unsafe_code)]
 
 mod allocator;
+mod barrier;
 mod block_pool;
+pub mod broadcast;
 mod byte_queue;
 pub mod mailbox;
 mod monitor;
+pub mod overwriting;
 mod sync;
 pub mod waiters;
 

@@ -11,20 +11,20 @@ use super::limited;
 
 /// Counts the items that are alive.
 #[derive(Clone, Default)]
-struct Census(Arc<AtomicUsize>);
+pub(crate) struct Census(Arc<AtomicUsize>);
 
 impl Census {
-    fn item(&self) -> Item {
+    pub(crate) fn item(&self) -> Item {
         self.0.fetch_add(1, Ordering::Relaxed);
         Item(self.clone(), 0xA11E)
     }
 
-    fn alive(&self) -> usize {
+    pub(crate) fn alive(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-struct Item(Census, u32);
+pub(crate) struct Item(Census, u32);
 
 impl Drop for Item {
     fn drop(&mut self) {

@@ -1,10 +1,12 @@
 //! What the crate promises, as its users see it.
 #![expect(clippy::unwrap_used, reason = "all of this is tests, also what is outside #[test]")]
 
+mod broadcast;
 mod drops;
 mod limits;
 mod memory;
 mod model;
+mod overwriting;
 mod stress;
 mod waiting;
 

@@ -12,7 +12,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+mod broadcast;
 mod mailbox;
+mod overwriting;
 mod waiters;
 
 /// Tries all orders of `model`, with up to `preemptions` places where a thread is interrupted.

@@ -1,0 +1,191 @@
+//! The broadcast ring: nothing read before it is written, or written before it is released;
+//! nothing stuck, nobody left asleep, everything dropped once.
+// checklist: A10
+// checklist: A11
+// checklist: A12
+// checklist: A13
+// checklist: H2
+// checklist: H3
+
+use floodway_queue::broadcast::{Consumer, Producer, PublishError, ReadError, Ring, WaitStrategy};
+use loom::sync::Arc;
+use loom::thread;
+
+use super::explore;
+
+fn ring<T>(capacity: usize) -> (Producer<T>, Ring<T>) {
+    floodway_queue::broadcast::ring(capacity, WaitStrategy::Park).unwrap()
+}
+
+fn next(consumer: &mut Consumer<u64>) -> u64 {
+    let batch = consumer.read_blocking(1, None).unwrap();
+    *batch.iter().next().unwrap()
+}
+
+/// A ring of one: each entry waits for the release of the one before, each read for an entry.
+#[test]
+fn a_producer_and_a_consumer_take_turns() {
+    explore(2, || {
+        let (producer, ring) = ring(1);
+        let mut consumer = ring.join();
+        let publishing = thread::spawn(move || {
+            (0..3).for_each(|n| producer.publish_blocking(n, None).unwrap());
+        });
+        (0..3).for_each(|n| assert_eq!(next(&mut consumer), n));
+        publishing.join().unwrap();
+        assert_eq!(consumer.try_read(1).unwrap_err(), ReadError::Closed);
+    });
+}
+
+#[test]
+fn two_consumers_get_everything() {
+    explore(1, || {
+        let (producer, ring) = ring(1);
+        let (mut first, mut second) = (ring.join(), ring.join());
+        let reading = thread::spawn(move || {
+            (0..2).for_each(|n| assert_eq!(next(&mut second), n));
+        });
+        let publishing = thread::spawn(move || {
+            (0..2).for_each(|n| producer.publish_blocking(n, None).unwrap());
+        });
+        (0..2).for_each(|n| assert_eq!(next(&mut first), n));
+        reading.join().unwrap();
+        publishing.join().unwrap();
+    });
+}
+
+#[test]
+fn two_producers_publish_everything() {
+    explore(1, || {
+        let (producer, ring) = ring(1);
+        let mut consumer = ring.join();
+        let other = producer.clone();
+        let first = thread::spawn(move || producer.publish_blocking(1, None).unwrap());
+        let second = thread::spawn(move || other.publish_blocking(2, None).unwrap());
+        assert_eq!(next(&mut consumer) + next(&mut consumer), 3);
+        first.join().unwrap();
+        second.join().unwrap();
+        assert_eq!(consumer.try_read(1).unwrap_err(), ReadError::Closed);
+    });
+}
+
+/// What a finished publication published is there, whatever another producer is in the middle of.
+#[test]
+fn a_finished_publication_can_be_read_at_once() {
+    explore(3, || {
+        let (producer, ring) = ring(4);
+        let mut consumer = ring.join();
+        let other = producer.clone();
+        let publishing = thread::spawn(move || other.try_publish(1).unwrap());
+        producer.try_publish(2).unwrap();
+        let batch = consumer.try_read(4).expect("a publication has returned");
+        assert!(batch.iter().any(|n| *n == 2));
+        drop(batch);
+        publishing.join().unwrap();
+    });
+}
+
+/// One after the other, both asleep in between.
+#[test]
+fn a_follower_is_woken_by_the_one_before() {
+    explore(2, || {
+        let (producer, ring) = ring(2);
+        let mut first = ring.join();
+        let mut second = ring.join_after(&[&first]).unwrap();
+        let following = thread::spawn(move || {
+            assert_eq!(next(&mut second), 7);
+            second.read_blocking(1, None).unwrap_err()
+        });
+        producer.try_publish(7).unwrap();
+        assert_eq!(next(&mut first), 7);
+        drop(producer);
+        assert_eq!(following.join().unwrap(), ReadError::Closed);
+    });
+}
+
+/// One that leaves lets go both of its follower and of the producer it stopped.
+#[test]
+fn nobody_waits_for_one_that_left() {
+    explore(2, || {
+        let (producer, ring) = ring(1);
+        let first = ring.join();
+        let mut second = ring.join_after(&[&first]).unwrap();
+        let following = thread::spawn(move || {
+            assert_eq!(next(&mut second), 0);
+            assert_eq!(next(&mut second), 1);
+        });
+        producer.try_publish(0).unwrap();
+        let leaving = thread::spawn(move || drop(first));
+        producer.publish_blocking(1, None).unwrap();
+        leaving.join().unwrap();
+        following.join().unwrap();
+    });
+}
+
+/// One joins while the producer goes round: it gets a row of entries, from its join on.
+#[test]
+fn one_joins_beside_a_producer() {
+    explore(3, || {
+        let (producer, ring) = ring(1);
+        let publishing = thread::spawn(move || {
+            (0..3).for_each(|n| producer.publish_blocking(n, None).unwrap());
+        });
+        let mut consumer = ring.join();
+        let mut expected = consumer.next_sequence();
+        while let Ok(batch) = consumer.read_blocking(1, None) {
+            batch.iter().for_each(|n| {
+                assert_eq!(*n, expected);
+                expected += 1;
+            });
+        }
+        assert_eq!(expected, 3);
+        publishing.join().unwrap();
+    });
+}
+
+#[test]
+fn closing_releases_whoever_waits() {
+    explore(2, || {
+        let (producer, ring) = ring(1);
+        let mut consumer = ring.join();
+        producer.try_publish(0).unwrap();
+        let blocked = thread::spawn(move || producer.publish_blocking(1, None));
+        ring.close();
+        assert_eq!(blocked.join().unwrap(), Err(PublishError::Closed(1)));
+        assert_eq!(next(&mut consumer), 0);
+        assert_eq!(consumer.read_blocking(1, None).unwrap_err(), ReadError::Closed);
+    });
+}
+
+#[test]
+fn the_last_producer_wakes_the_consumers() {
+    explore(2, || {
+        let (producer, ring) = ring::<u64>(1);
+        let mut consumer = ring.join();
+        let other = producer.clone();
+        let threads = [thread::spawn(move || drop(producer)), thread::spawn(move || drop(other))];
+        assert_eq!(consumer.read_blocking(1, None).unwrap_err(), ReadError::Closed);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+}
+
+/// Two release at once, and a producer wants the room: entries are dropped once, and none is kept.
+#[test]
+fn entries_are_dropped_once() {
+    explore(2, || {
+        let (producer, ring) = ring(1);
+        let (mut first, mut second) = (ring.join(), ring.join());
+        let item = Arc::new(());
+        producer.publish_blocking(item.clone(), None).unwrap();
+        let reading = thread::spawn(move || {
+            drop(second.try_read(1));
+            second
+        });
+        drop(first.try_read(1));
+        let second = reading.join().unwrap();
+        // Whoever finds nothing to do sees to it that nothing is kept.
+        assert!(first.try_read(1).is_err());
+        assert_eq!(Arc::strong_count(&item), 1);
+        drop((producer, second));
+    });
+}
