@@ -98,6 +98,10 @@ impl Subscription {
         self.matching(published).count() as u64
     }
 
+    fn has_the_last(&self, published: &[usize]) -> bool {
+        self.latest.values().max() == self.matching(published).last().as_ref()
+    }
+
     /// A message came for it, or something about it.
     fn hear(&mut self, message: &Message, published: &[usize]) {
         assert!(!self.has_ended, "{message:?} after the end of {self:#?}");
@@ -314,18 +318,13 @@ impl World<'_> {
 
     /// All is read; one more message for everybody tells what is still to be told.
     fn finish(&mut self) {
-        for reader in &mut self.readers {
-            reader.drain(&self.published);
-        }
+        self.drain();
         // On a busy machine such a message may itself wait too long and expire.
         for _ in 0..10 {
             self.publish_last();
-            for reader in &mut self.readers {
-                reader.drain(&self.published);
-            }
             let all = self.readers.iter().flat_map(|reader| &reader.subscriptions);
             let mut open = all.filter(|one| one.is_open && !one.has_ended);
-            if open.all(|one| one.latest.values().any(|&at| at + KEYS >= self.published.len())) {
+            if open.all(|one| one.has_the_last(&self.published)) {
                 break;
             }
         }
@@ -339,6 +338,12 @@ impl World<'_> {
         }
     }
 
+    fn drain(&mut self) {
+        self.readers.iter_mut().for_each(|reader| reader.drain(&self.published));
+    }
+
+    /// A message of each key, one at a time: two of them could be too many for a limit of one, and
+    /// of the second nobody would be told before the next message.
     fn publish_last(&mut self) {
         for key in 0..KEYS {
             let payload = format!("{{\"k\":\"{key}\",\"n\":{}}}", self.published.len());
@@ -346,8 +351,9 @@ impl World<'_> {
             let subject = format!("{}.{key}", self.prefix);
             self.publishers[0].send(&hpub(&subject, &headers, payload.as_bytes()));
             self.published.push(key);
+            self.publishers[0].ping();
+            self.drain();
         }
-        self.publishers[0].ping();
     }
 
     fn check_end(&self, reader: &Reader) {
