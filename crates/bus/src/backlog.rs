@@ -6,14 +6,15 @@
 //! line is refused, the place of a key is found by its hash, and what has expired is cut off at
 //! once. A message that is dropped or replaced leaves its memory to the one that comes.
 
-mod garbage;
 mod keys;
 mod offer;
 mod trim;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+
+use floodway_queue::line::{Gap, Item, Line, Stamp};
+use foldhash::fast::RandomState;
 
 use crate::account::Account;
 use crate::budget::Budget;
@@ -22,12 +23,10 @@ use crate::message::Message;
 use crate::missed::Missed;
 use crate::overflow::{Depth, Overflow, Policy};
 use crate::run::Run;
-use garbage::Garbage;
-use keys::Keys;
 use offer::Intake;
 
 /// How a backlog holds messages: one, or some in a row.
-pub trait Held: Sized {
+pub trait Held: Item {
     /// Takes a message in.
     fn hold(message: &Message<'_>, budget: &Budget) -> Self;
 
@@ -40,45 +39,13 @@ pub trait Held: Sized {
     /// Takes a message in, in place of what was held so far.
     fn replace(&mut self, message: &Message<'_>, budget: &Budget);
 
-    /// How many it is.
-    fn count(&self) -> usize {
-        1
-    }
-
-    /// Takes off the first `count`, which is not all.
-    fn split(&mut self, count: usize) -> Option<Self> {
-        let _ = count;
-        None
-    }
-
     /// What the first message is about.
     fn subject(&self) -> &[u8];
-
-    /// Bytes that count against limits: [`Message::size`] of each.
-    fn size(&self) -> u64;
-
-    /// Memory of its own that dropping it gives back.
-    fn own_bytes(&self) -> usize;
 }
 
-#[derive(Debug)]
-struct Entry<T> {
-    held: T,
-    /// The sequence number of the first message in the subscription.
-    seq: u64,
-    /// The place of the first message.
-    place: u64,
-    /// Bytes of all messages that were ever queued before it; not for keyed queues.
-    before: u64,
-    at_ms: u32,
-    /// How many earlier messages of its key it stands for.
-    replaced: u32,
-}
-
-impl<T: Held> Entry<T> {
-    /// The sequence number of the last message.
-    fn last_seq(&self) -> u64 {
-        self.seq + self.held.count() as u64 - 1
+impl Gap for Missed {
+    fn merge(&mut self, other: &Self) {
+        Missed::merge(self, other);
     }
 }
 
@@ -114,50 +81,17 @@ pub struct Offered {
 #[derive(Debug)]
 pub struct Backlog<T> {
     overflow: Arc<Overflow>,
-    entries: VecDeque<Entry<T>>,
-    /// How many messages were ever before the first one, and before the next to come: so each has a
-    /// number. While there are keys, every entry is one message.
-    first_place: u64,
-    end_place: u64,
-    /// Bytes queued, and bytes ever queued.
-    bytes: u64,
-    bytes_ever: u64,
-    own_bytes: usize,
-    /// Queued messages that stand for others.
-    replacers: u64,
-    keys: Option<Box<Keys>>,
-    /// What was missed right before the entry of that place, in order.
-    gaps: VecDeque<(u64, Missed)>,
+    /// A key without bytes of its own is the subject.
+    line: Line<T, Option<Box<[u8]>>, Missed>,
+    hasher: RandomState,
     /// Memory of a dropped message for the next one.
     spare: Option<T>,
-    garbage: Garbage<T>,
-}
-
-/// How old something is, on a clock that starts again after 49 days.
-#[inline]
-fn age(at_ms: u32, now_ms: u32) -> u32 {
-    let age = now_ms.wrapping_sub(at_ms);
-    // Queued a moment later than now, by a thread that looked at its clock later.
-    if age > u32::MAX / 2 { 0 } else { age }
 }
 
 impl<T: Held> Backlog<T> {
     /// An empty backlog; allocates nothing.
     pub fn new(overflow: Arc<Overflow>) -> Self {
-        Self {
-            overflow,
-            entries: VecDeque::new(),
-            first_place: 0,
-            end_place: 0,
-            bytes: 0,
-            bytes_ever: 0,
-            own_bytes: 0,
-            replacers: 0,
-            keys: None,
-            gaps: VecDeque::new(),
-            spare: None,
-            garbage: Garbage::default(),
-        }
+        Self { overflow, line: Line::default(), hasher: RandomState::default(), spare: None }
     }
 
     /// Its policy and limits.
@@ -168,41 +102,41 @@ impl<T: Held> Backlog<T> {
     /// Whether no message is queued. There may be a gap to tell of: [`Backlog::has_gap`].
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.line.is_empty()
     }
 
     /// What is queued.
+    #[inline]
     pub fn depth(&self) -> Depth {
-        Depth { messages: self.end_place - self.first_place, bytes: self.bytes }
+        self.line.depth()
     }
 
     /// Whether the consumer is still to be told of something it missed.
     #[inline]
     pub fn has_gap(&self) -> bool {
-        !self.gaps.is_empty()
+        self.line.has_gap()
     }
 
     /// Queued messages that took the place of earlier ones.
     pub fn replacers(&self) -> u64 {
-        self.replacers
+        self.line.replacers()
     }
 
     /// The number of the first place in line; places behind it count on, also where a key keeps
     /// its place for a later message.
     pub fn first_place(&self) -> u64 {
-        self.first_place
+        self.line.first_place()
     }
 
     /// The number of the place behind the last: everything queued now has left once this is the
     /// first place.
     pub fn end_place(&self) -> u64 {
-        self.end_place
+        self.line.end_place()
     }
 
     /// The age of the first message in line.
     pub fn oldest(&self, now_ms: u32) -> Option<Duration> {
-        let front = self.entries.front()?;
-        Some(Duration::from_millis(age(front.at_ms, now_ms).into()))
+        self.line.oldest(now_ms)
     }
 
     /// Takes a run of messages in, as the policy has it, and books it.
@@ -223,45 +157,39 @@ impl<T: Held> Backlog<T> {
             }
         }
         // What expires faster than it is freed would be a queue without a limit.
-        self.free_garbage(2 * run.len());
+        self.line.free_expired(2 * run.len());
         offered
     }
 
     /// The next message for the consumer, with what it missed before it. The caller books it.
     pub fn pop(&mut self, account: &mut Account, now_ms: u32) -> Option<Popped<T>> {
         self.expire(account, now_ms);
-        let first = self.entries.front()?;
-        let (seq, at_ms, replaced) = (first.seq, first.at_ms, first.replaced);
-        let missed = self.take_gap();
-        let held = self.take_first(1)?;
+        if self.line.is_empty() {
+            return None;
+        }
+        let missed = self.line.take_gap();
+        let (held, stamp) = self.line.take_first(1)?;
+        if self.line.is_empty() {
+            self.spare = None;
+        }
+        let Stamp { seq, at_ms, replaced } = stamp;
         Some(Popped { held, seq, at_ms, replaced, missed })
     }
 
     /// What the consumer missed after the last message, if nothing is queued that it could be told
     /// with.
     pub fn take_last_gap(&mut self) -> Option<Missed> {
-        if self.entries.is_empty() { self.take_gap() } else { None }
+        if self.line.is_empty() { self.line.take_gap() } else { None }
     }
 
     /// What was popped with a message could not be told with it: it is told with the next.
     pub fn put_gap_back(&mut self, missed: &Missed) {
-        self.gap_at(self.first_place, true).merge(missed);
+        self.line.gap_at_front().merge(missed);
     }
 
     /// Everything the consumer is still to be told of, wherever it was missed.
     pub(crate) fn take_all_gaps(&mut self) -> Option<Missed> {
-        self.gaps.drain(..).map(|(_, missed)| missed).reduce(|mut all, missed| {
-            all.merge(&missed);
-            all
-        })
-    }
-
-    fn take_gap(&mut self) -> Option<Missed> {
-        let (place, _) = self.gaps.front()?;
-        if *place > self.first_place {
-            return None;
-        }
-        self.gaps.pop_front().map(|(_, missed)| missed)
+        self.line.take_all_gaps()
     }
 }
 

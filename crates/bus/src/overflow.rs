@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+pub use floodway_queue::line::Depth;
+
 use crate::account::LossReason;
 use crate::admission::Custom;
 use crate::credit::Credit;
@@ -118,15 +120,6 @@ pub struct Limits {
 impl Limits {
     /// No limit at all.
     pub const NONE: Limits = Limits { messages: None, bytes: None, behind: None, ttl: None };
-}
-
-/// How full a queue is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Depth {
-    /// Queued messages.
-    pub messages: u64,
-    /// Queued bytes.
-    pub bytes: u64,
 }
 
 /// What is to happen with a message, or with a queue.

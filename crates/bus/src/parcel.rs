@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use floodway_queue::line::Item;
+
 use crate::backlog::Held;
 use crate::budget::Budget;
 use crate::keep::KeptPart;
@@ -121,6 +123,16 @@ impl Held for Parcel {
         }
     }
 
+    fn subject(&self) -> &[u8] {
+        match self {
+            Self::Copied(copied) => copied.subject(),
+            Self::Shared(shared) => shared.subject(),
+            Self::Row(row) => row.first().subject,
+        }
+    }
+}
+
+impl Item for Parcel {
     #[inline]
     fn count(&self) -> usize {
         match self {
@@ -133,14 +145,6 @@ impl Held for Parcel {
         match self {
             Self::Copied(_) | Self::Shared(_) => None,
             Self::Row(row) => Some(Self::Row(row.split(count))),
-        }
-    }
-
-    fn subject(&self) -> &[u8] {
-        match self {
-            Self::Copied(copied) => copied.subject(),
-            Self::Shared(shared) => shared.subject(),
-            Self::Row(row) => row.first().subject,
         }
     }
 
@@ -175,13 +179,11 @@ impl Held for Arc<SharedMessage> {
     fn subject(&self) -> &[u8] {
         SharedMessage::subject(self)
     }
+}
 
+impl Item for SharedMessage {
     fn size(&self) -> u64 {
         SharedMessage::size(self) as u64
-    }
-
-    fn own_bytes(&self) -> usize {
-        0
     }
 }
 

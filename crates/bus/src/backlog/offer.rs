@@ -1,7 +1,9 @@
 //! How messages come into a backlog: all of a row in one step where the policy allows it.
 
-use super::keys::{Keys, PlaceKey};
-use super::{Backlog, Entry, Held, Offered};
+use floodway_queue::line::{Item, Stamp};
+
+use super::keys::PlaceKey;
+use super::{Backlog, Held, Offered};
 use crate::account::{Account, LossReason};
 use crate::admission::{Admit, Offer};
 use crate::budget::Budget;
@@ -96,7 +98,7 @@ impl<T: Held> Backlog<T> {
         let depth = self.depth();
         let over = (depth.messages + run.len() as u64).saturating_sub(most);
         self.drop_front(over.min(depth.messages), LossReason::DroppedOldest, intake.account);
-        while self.bytes + size > most_bytes {
+        while self.depth().bytes + size > most_bytes {
             self.drop_front(1, LossReason::DroppedOldest, intake.account);
         }
         let passed = (run.len() as u64).saturating_sub(most);
@@ -132,11 +134,11 @@ impl<T: Held> Backlog<T> {
     fn take_row(&mut self, row: Run<'_>, intake: &mut Intake<'_>) {
         intake.offered.queued += row.len() as u64;
         if let Some(held) = T::hold_all(row, intake.budget) {
-            return self.append(held, 0, intake);
+            return self.append(held, PlaceKey::None, 0, intake);
         }
         for message in row.iter() {
             let held = self.hold(message, intake.budget);
-            self.append(held, 0, intake);
+            self.append(held, PlaceKey::None, 0, intake);
         }
     }
 
@@ -182,7 +184,7 @@ impl<T: Held> Backlog<T> {
                 let limits = &self.overflow.limits;
                 let size_of_key = |key: &[u8]| {
                     let at = self.place_of(&PlaceKey::Own(key.into()), message)?;
-                    Some(self.entries[at].held.size())
+                    self.line.get(at).map(Item::size)
                 };
                 let size_of_key = &size_of_key;
                 match custom.admit(&Offer { depth, oldest, limits, message, size_of_key }) {
@@ -203,7 +205,7 @@ impl<T: Held> Backlog<T> {
         let depth = self.depth();
         match self.place_of(&key, message) {
             Some(at) => {
-                let bytes = depth.bytes - self.entries[at].held.size();
+                let bytes = depth.bytes - self.line.get(at).map_or(0, Item::size);
                 (self.overflow.admit(Depth { bytes, ..depth }, 0, size), Place::Of(at))
             }
             None => (self.overflow.admit(depth, 1, size), Place::End(key)),
@@ -214,11 +216,8 @@ impl<T: Held> Backlog<T> {
         match place {
             Place::Of(at) => self.replace(at, message, passed, intake),
             Place::End(key) => {
-                if let Some(keys) = self.keys_for(&key) {
-                    keys.push(key, message.subject);
-                }
                 let held = self.hold(message, intake.budget);
-                self.append(held, passed, intake);
+                self.append(held, key, passed, intake);
             }
         }
     }
@@ -226,7 +225,7 @@ impl<T: Held> Backlog<T> {
     /// Takes a message into memory, if there is some in memory that a message has left.
     #[inline]
     fn hold(&mut self, message: &Message<'_>, budget: &Budget) -> T {
-        match self.spare.take().or_else(|| self.garbage.reuse()) {
+        match self.spare.take().or_else(|| self.line.reuse_expired()) {
             Some(mut spare) => {
                 spare.replace(message, budget);
                 spare
@@ -236,47 +235,33 @@ impl<T: Held> Backlog<T> {
     }
 
     #[inline]
-    fn append(&mut self, held: T, replaced: u32, intake: &mut Intake<'_>) {
-        let (count, size) = (held.count() as u64, held.size());
-        let (seq, place, before) = (intake.account.matched() + 1, self.end_place, self.bytes_ever);
-        self.own_bytes += held.own_bytes();
-        self.replacers += u64::from(replaced > 0);
-        let at_ms = intake.now_ms;
-        self.entries.push_back(Entry { held, seq, place, before, at_ms, replaced });
-        self.end_place += count;
-        self.bytes += size;
-        self.bytes_ever += size;
-        intake.account.enqueue(count, size);
+    fn append(&mut self, held: T, key: PlaceKey, replaced: u32, intake: &mut Intake<'_>) {
+        let seq = intake.account.matched() + 1;
+        let stamp = Stamp { seq, at_ms: intake.now_ms, replaced };
+        intake.account.enqueue(held.count() as u64, held.size());
+        match key.hash(held.subject(), &self.hasher) {
+            Some(hash) => self.line.push_keyed(hash, key.own(), held, stamp),
+            None => self.line.push(held, stamp),
+        }
     }
 
     /// The message takes the place of a queued one.
     fn replace(&mut self, at: usize, message: &Message<'_>, passed: u32, intake: &mut Intake<'_>) {
-        let (size, seq) = (message.size() as u64, intake.account.matched() + 1);
-        let entry = &mut self.entries[at];
-        let (old, own) = (entry.held.size(), entry.held.own_bytes());
-        entry.held.replace(message, intake.budget);
-        self.own_bytes = self.own_bytes - own + entry.held.own_bytes();
-        self.bytes = self.bytes - old + size;
-        self.replacers += u64::from(entry.replaced == 0);
-        entry.replaced = entry.replaced.saturating_add(passed + 1);
-        (entry.seq, entry.at_ms) = (seq, intake.now_ms);
-        intake.account.conflate(old, size);
+        let old = self.line.get(at).map_or(0, Item::size);
+        let seq = intake.account.matched() + 1;
+        let stamp = Stamp { seq, at_ms: intake.now_ms, replaced: passed + 1 };
+        self.line.replace(at, stamp, |held| held.replace(message, intake.budget));
+        intake.account.conflate(old, message.size() as u64);
     }
 
     /// The index of the entry with that key.
     fn place_of(&self, key: &PlaceKey, message: &Message<'_>) -> Option<usize> {
-        let keys = self.keys.as_deref()?;
-        let entry = |place: u64| &self.entries[(place - self.first_place) as usize];
-        let place = keys.find(key, message.subject, |place| entry(place).held.subject())?;
-        Some((place - self.first_place) as usize)
-    }
-
-    /// The keys of what is queued, if there are keys: from the first message with one on.
-    fn keys_for(&mut self, key: &PlaceKey) -> Option<&mut Keys> {
-        if self.keys.is_none() && *key != PlaceKey::None {
-            self.keys = Some(Box::new(Keys::after(self.first_place, self.entries.len())));
-        }
-        self.keys.as_deref_mut()
+        let hash = key.hash(message.subject, &self.hasher)?;
+        self.line.find(hash, |own, held| match (key, own) {
+            (PlaceKey::Own(key), Some(own)) => key == own,
+            (PlaceKey::Subject, None) => held.subject() == message.subject,
+            _ => false,
+        })
     }
 
     fn refuse(&mut self, count: u64, reason: LossReason, intake: &mut Intake<'_>) {
@@ -288,6 +273,6 @@ impl<T: Held> Backlog<T> {
     fn lose_incoming(&mut self, count: u64, reason: LossReason, account: &mut Account) {
         let first = account.matched() + 1;
         account.refuse(reason, count);
-        self.gap_at(self.end_place, false).add_lost(reason, count, first, account.matched());
+        self.line.gap_at_back().add_lost(reason, count, first, account.matched());
     }
 }

@@ -1,41 +1,37 @@
-//! Expired messages whose memory is still to be freed, some at a time.
+//! Expired items whose memory is still to be freed, some at a time.
 
 use std::collections::VecDeque;
 
-use super::{Entry, Held};
-use crate::overflow::Depth;
-
-/// Room that is kept when it runs empty.
-const RETAINED: usize = 64;
+use super::{Depth, Entry, Item, RETAINED};
 
 /// See the [module header](self).
 #[derive(Debug)]
 pub(super) struct Garbage<T> {
     entries: VecDeque<Entry<T>>,
-    messages: u64,
-    bytes: u64,
+    depth: Depth,
     own_bytes: usize,
 }
 
 impl<T> Default for Garbage<T> {
     fn default() -> Self {
-        Self { entries: VecDeque::new(), messages: 0, bytes: 0, own_bytes: 0 }
+        Self { entries: VecDeque::new(), depth: Depth::default(), own_bytes: 0 }
     }
 }
 
-impl<T: Held> Garbage<T> {
+impl<T: Item> Garbage<T> {
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     pub(super) fn depth(&self) -> Depth {
-        Depth { messages: self.messages, bytes: self.bytes }
+        self.depth
     }
 
     pub(super) fn push(&mut self, entry: Entry<T>) {
-        self.messages += entry.held.count() as u64;
-        self.bytes += entry.held.size();
-        self.own_bytes += entry.held.own_bytes();
+        self.depth.messages += entry.item.count() as u64;
+        self.depth.bytes += entry.item.size();
+        self.own_bytes += entry.item.own_bytes();
         self.entries.push_back(entry);
     }
 
@@ -45,26 +41,26 @@ impl<T: Held> Garbage<T> {
             std::mem::swap(&mut many, &mut self.entries);
         }
         self.entries.append(&mut many);
-        self.messages += depth.messages;
-        self.bytes += depth.bytes;
+        self.depth.messages += depth.messages;
+        self.depth.bytes += depth.bytes;
         self.own_bytes += own_bytes;
     }
 
-    /// One whose memory the next message can take over.
+    /// One whose memory the next item can take over.
     #[inline]
     pub(super) fn reuse(&mut self) -> Option<T> {
-        if self.entries.back()?.held.own_bytes() == 0 {
+        if self.entries.back()?.item.own_bytes() == 0 {
             return None;
         }
         self.pop()
     }
 
     fn pop(&mut self) -> Option<T> {
-        let held = self.entries.pop_back()?.held;
-        self.messages -= held.count() as u64;
-        self.bytes -= held.size();
-        self.own_bytes -= held.own_bytes();
-        Some(held)
+        let item = self.entries.pop_back()?.item;
+        self.depth.messages -= item.count() as u64;
+        self.depth.bytes -= item.size();
+        self.own_bytes -= item.own_bytes();
+        Some(item)
     }
 
     /// Frees up to `count`.
