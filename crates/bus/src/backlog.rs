@@ -86,12 +86,15 @@ pub struct Backlog<T> {
     hasher: RandomState,
     /// Memory of a dropped message for the next one.
     spare: Option<T>,
+    /// When the consumer last took something, or the queue last became non-empty.
+    progress_ms: u32,
 }
 
 impl<T: Held> Backlog<T> {
     /// An empty backlog; allocates nothing.
     pub fn new(overflow: Arc<Overflow>) -> Self {
-        Self { overflow, line: Line::default(), hasher: RandomState::default(), spare: None }
+        let hasher = RandomState::default();
+        Self { overflow, line: Line::default(), hasher, spare: None, progress_ms: 0 }
     }
 
     /// Its policy and limits.
@@ -148,6 +151,9 @@ impl<T: Held> Backlog<T> {
         now_ms: u32,
     ) -> Offered {
         self.expire_now(account, now_ms);
+        if self.line.is_empty() {
+            self.progress_ms = now_ms;
+        }
         let mut offered = Offered::default();
         let mut intake = Intake { account, budget, now_ms, offered: &mut offered };
         match &self.overflow.policy {
@@ -169,6 +175,7 @@ impl<T: Held> Backlog<T> {
         }
         let missed = self.line.take_gap();
         let (held, stamp) = self.line.take_first(1)?;
+        self.progress_ms = now_ms;
         if self.line.is_empty() {
             self.spare = None;
         }

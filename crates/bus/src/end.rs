@@ -11,6 +11,8 @@ pub enum LimitKind {
     Messages,
     /// The bytes queued.
     Bytes,
+    /// The credit for bursts.
+    Credit,
 }
 
 /// Why a subscription, or the connection that held it, ended.
@@ -92,6 +94,7 @@ impl fmt::Display for EndReason {
                 let limit = match limit {
                     LimitKind::Messages => "messages",
                     LimitKind::Bytes => "bytes",
+                    LimitKind::Credit => "burst credit",
                 };
                 write!(f, "slow consumer: out of capacity at its limit of {limit}")?;
                 write!(f, " ({messages} messages, {bytes} bytes queued)")

@@ -97,6 +97,7 @@ pub use consumer::{Consumer, ConsumerId, Taken, Wakeups};
 pub use credit::Credit;
 pub use delivery::Delivery;
 pub use end::{EndReason, EndState, LimitKind};
+pub use floodway_queue::overflow::Limit;
 pub use inbox::Inbox;
 pub use keep::{Keeper, KeptBatch, KeptPart, ReadBuffer};
 pub use key::{Key, KeyError, Pointer};

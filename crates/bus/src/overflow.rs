@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-pub use floodway_queue::line::Depth;
+pub use floodway_queue::overflow::Depth;
 
 use crate::account::LossReason;
 use crate::admission::Custom;
@@ -195,6 +195,12 @@ impl Overflow {
             Fallback::DropOldest => LossReason::DroppedOldest,
             Fallback::Disconnect => LossReason::OutOfCapacity,
         }
+    }
+
+    /// What may be queued at most.
+    pub fn most(&self) -> Depth {
+        let Limits { messages, bytes, .. } = self.limits;
+        Depth { messages: messages.unwrap_or(u64::MAX), bytes: bytes.unwrap_or(u64::MAX) }
     }
 
     /// Whether a message of `bytes` fits the limits when nothing else is queued.

@@ -1,11 +1,14 @@
 //! How messages come into a backlog: all of a row in one step where the policy allows it.
 
-use floodway_queue::line::{Item, Stamp};
+use std::time::Duration;
+
+use floodway_queue::line::{Item, Stamp, age};
+use floodway_queue::overflow::Limit;
 
 use super::keys::PlaceKey;
 use super::{Backlog, Held, Offered};
 use crate::account::{Account, LossReason};
-use crate::admission::{Admit, Offer};
+use crate::admission::{Admit, Custom, Offer};
 use crate::budget::Budget;
 use crate::end::{EndReason, LimitKind};
 use crate::key::Key;
@@ -19,6 +22,15 @@ pub(super) struct Intake<'a> {
     pub(super) budget: &'a Budget,
     pub(super) now_ms: u32,
     pub(super) offered: &'a mut Offered,
+}
+
+/// What is to happen with a message.
+enum Judged {
+    Take(Place),
+    Refuse,
+    DropOldest,
+    Expire(Duration),
+    End(EndReason),
 }
 
 /// Where a message belongs.
@@ -149,9 +161,8 @@ impl<T: Held> Backlog<T> {
         // What could not be queued even alone must not push out everything else first.
         let hopeless = !self.overflow.could_take(size);
         loop {
-            let (verdict, place) = self.judge(message, size, intake.now_ms);
-            match verdict {
-                Verdict::Accept => {
+            match self.judge(message, size, intake.now_ms) {
+                Judged::Take(place) => {
                     if passed > 0 {
                         intake.account.skip_conflated(passed);
                     }
@@ -159,13 +170,17 @@ impl<T: Held> Backlog<T> {
                     intake.offered.queued += passed + 1;
                     return;
                 }
-                Verdict::DropOldest if !self.is_empty() && !hopeless => {
+                Judged::DropOldest if !self.is_empty() && !hopeless => {
                     self.drop_front(1, reason, intake.account);
                 }
-                Verdict::Refuse | Verdict::DropOldest => {
+                // A policy that asks for it again although nothing is as old would ask for ever.
+                Judged::Expire(ttl) if self.oldest(intake.now_ms) > Some(ttl) => {
+                    self.expire_older(ttl, intake.account, intake.now_ms);
+                }
+                Judged::Refuse | Judged::DropOldest | Judged::Expire(_) => {
                     return self.refuse(passed + 1, reason, intake);
                 }
-                Verdict::End(end) => {
+                Judged::End(end) => {
                     intake.account.refuse(LossReason::of_end(&end), passed + 1);
                     intake.offered.end = Some(end);
                     return;
@@ -175,41 +190,72 @@ impl<T: Held> Backlog<T> {
     }
 
     /// What the policy says of a message, and where it belongs.
-    fn judge(&self, message: &Message<'_>, size: u64, now_ms: u32) -> (Verdict, Place) {
-        let nowhere = Place::End(PlaceKey::None);
+    fn judge(&self, message: &Message<'_>, size: u64, now_ms: u32) -> Judged {
         let key = match &self.overflow.policy {
             Policy::Conflate(conflation) => PlaceKey::of(&conflation.key, message),
-            Policy::Custom(custom) => {
-                let (depth, oldest) = (self.depth(), self.oldest(now_ms));
-                let limits = &self.overflow.limits;
-                let size_of_key = |key: &[u8]| {
-                    let at = self.place_of(&PlaceKey::Own(key.into()), message)?;
-                    self.line.get(at).map(Item::size)
-                };
-                let size_of_key = &size_of_key;
-                match custom.admit(&Offer { depth, oldest, limits, message, size_of_key }) {
-                    Admit::Accept => PlaceKey::None,
-                    Admit::Replace(key) => PlaceKey::Own(key),
-                    Admit::Refuse => return (Verdict::Refuse, nowhere),
-                    Admit::DropOldest => return (Verdict::DropOldest, nowhere),
-                    Admit::End => {
-                        let limit = LimitKind::Messages;
-                        let (messages, bytes) = (depth.messages, depth.bytes);
-                        let end = EndReason::OutOfCapacity { limit, messages, bytes };
-                        return (Verdict::End(end), nowhere);
-                    }
-                }
-            }
+            Policy::Custom(custom) => match self.ask(custom, message, size, now_ms) {
+                Admit::Accept => PlaceKey::None,
+                Admit::Replace(key) => PlaceKey::Own(key),
+                Admit::DropOldest => return Judged::DropOldest,
+                Admit::Expire(ttl) => return Judged::Expire(ttl),
+                Admit::End(limit) => return Judged::End(self.end_at(limit, now_ms)),
+                // Publishers do not wait, so to delay a message is to refuse it.
+                _ => return Judged::Refuse,
+            },
             _ => PlaceKey::None,
         };
         let depth = self.depth();
-        match self.place_of(&key, message) {
+        let (verdict, place) = match self.place_of(&key, message) {
             Some(at) => {
                 let bytes = depth.bytes - self.line.get(at).map_or(0, Item::size);
                 (self.overflow.admit(Depth { bytes, ..depth }, 0, size), Place::Of(at))
             }
             None => (self.overflow.admit(depth, 1, size), Place::End(key)),
+        };
+        match verdict {
+            Verdict::Accept => Judged::Take(place),
+            Verdict::Refuse => Judged::Refuse,
+            Verdict::DropOldest => Judged::DropOldest,
+            Verdict::End(reason) => Judged::End(reason),
         }
+    }
+
+    /// What a policy of one's own says.
+    fn ask(&self, custom: &Custom, message: &Message<'_>, size: u64, now_ms: u32) -> Admit {
+        let size_of_key = |key: &[u8]| {
+            let at = self.place_of(&PlaceKey::Own(key.into()), message)?;
+            self.line.get(at).map(Item::size)
+        };
+        custom.admit(&Offer {
+            item: message,
+            bytes: size,
+            depth: self.depth(),
+            most: self.overflow.most(),
+            oldest: self.oldest(now_ms),
+            stalled: self.stalled(now_ms),
+            waited: Duration::ZERO,
+            queued: &size_of_key,
+        })
+    }
+
+    /// For how long its consumer has taken nothing of what is queued.
+    fn stalled(&self, now_ms: u32) -> Duration {
+        let stalled_ms = if self.is_empty() { 0 } else { age(self.progress_ms, now_ms) };
+        Duration::from_millis(stalled_ms.into())
+    }
+
+    fn end_at(&self, limit: Limit, now_ms: u32) -> EndReason {
+        let Depth { messages, bytes } = self.depth();
+        let limit = match limit {
+            Limit::Behind => {
+                let behind = self.stalled(now_ms);
+                return EndReason::TooFarBehind { behind, messages, bytes };
+            }
+            Limit::Bytes => LimitKind::Bytes,
+            Limit::Credit => LimitKind::Credit,
+            _ => LimitKind::Messages,
+        };
+        EndReason::OutOfCapacity { limit, messages, bytes }
     }
 
     fn take(&mut self, message: &Message<'_>, place: Place, passed: u32, intake: &mut Intake<'_>) {

@@ -269,7 +269,7 @@ struct ByLength;
 
 impl Admission for ByLength {
     fn admit(&self, offer: &Offer<'_>) -> Admit {
-        match offer.message.payload {
+        match offer.item.payload {
             [key @ (b'a' | b'b'), ..] => Admit::Replace([*key].into()),
             [b'c', ..] => Admit::Refuse,
             [b'd', ..] if offer.depth.messages > 2 => Admit::DropOldest,

@@ -1,5 +1,7 @@
 //! How messages leave a backlog other than to the consumer: dropped, expired, given up.
 
+use std::time::Duration;
+
 use floodway_queue::line::{Item, Span};
 
 use super::{Backlog, Held};
@@ -22,12 +24,17 @@ impl<T: Held> Backlog<T> {
     #[inline]
     pub(super) fn expire_now(&mut self, account: &mut Account, now_ms: u32) {
         if let Some(ttl) = self.overflow.limits.ttl {
-            let ttl_ms = u32::try_from(ttl.as_millis()).unwrap_or(u32::MAX);
-            self.line.expire(ttl_ms, now_ms, |missed, Span { count, bytes, first, last }| {
-                account.expire(count, bytes);
-                missed.add_expired(count, first, last);
-            });
+            self.expire_older(ttl, account, now_ms);
         }
+    }
+
+    #[inline]
+    pub(super) fn expire_older(&mut self, ttl: Duration, account: &mut Account, now_ms: u32) {
+        let ttl_ms = u32::try_from(ttl.as_millis()).unwrap_or(u32::MAX);
+        self.line.expire(ttl_ms, now_ms, |missed, Span { count, bytes, first, last }| {
+            account.expire(count, bytes);
+            missed.add_expired(count, first, last);
+        });
     }
 
     /// As [`Backlog::expire`], by somebody who has time to free more.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use floodway::{
-    Account, Admission, Admit, Conflation, Custom, Delivery, Fallback, Key, Limits, LossReason,
-    Message, Missed, Offer, Policy, RecvError, Subscription,
+    Account, Admission, Admit, Conflation, Custom, Delivery, EndReason, Fallback, Key, Limit,
+    Limits, LossReason, Message, Missed, Offer, Policy, RecvError, Subscription,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -36,14 +36,14 @@ struct Latest {
 
 impl Admission for Latest {
     fn admit(&self, offer: &Offer<'_>) -> Admit {
-        let key = self.key.of(offer.message);
+        let key = self.key.of(offer.item);
         if offer.fits(key.as_deref()) {
             return key.map_or(Admit::Accept, |key| Admit::Replace(key.into()));
         }
         match self.fallback {
             Fallback::DropOldest => Admit::DropOldest,
             Fallback::DropNewest => Admit::Refuse,
-            Fallback::Disconnect => Admit::End,
+            Fallback::Disconnect => Admit::End(Limit::Messages),
         }
     }
 }
@@ -189,7 +189,7 @@ struct Witness(Arc<std::sync::Mutex<Vec<String>>>);
 
 impl Admission for Witness {
     fn admit(&self, offer: &Offer<'_>) -> Admit {
-        let (depth, key) = (offer.depth, &offer.message.payload[..1]);
+        let (depth, key) = (offer.depth, &offer.item.payload[..1]);
         let (age, under) = (offer.oldest.map(|age| age.as_millis()), offer.queued_under(key));
         let shown = format!("{} {} {age:?} {under:?}", depth.messages, depth.bytes);
         self.0.lock().unwrap().push(shown);
@@ -215,4 +215,49 @@ fn a_function_sees_depth_bytes_age_and_what_it_would_replace() {
     assert_eq!(taken.iter().map(Delivery::seq).collect::<Vec<_>>(), [3, 4]);
     let size = Message::new(b"s", b"b1").size() as u64;
     assert_eq!((size, subscription.account().conflated()), (3, 2));
+}
+
+/// Time to live and time behind, as a function.
+struct Impatient;
+
+impl Admission for Impatient {
+    fn admit(&self, offer: &Offer<'_>) -> Admit {
+        let ttl = Duration::from_millis(10);
+        match offer.oldest {
+            _ if offer.stalled > 3 * ttl => Admit::End(Limit::Behind),
+            Some(age) if age > ttl => Admit::Expire(ttl),
+            _ if offer.item.payload == b"wait" => Admit::Delay(ttl),
+            _ if offer.item.payload == b"dear" => Admit::End(Limit::Credit),
+            _ => Admit::Accept,
+        }
+    }
+}
+
+// checklist: A7, E2
+#[test]
+fn a_function_can_expire_delay_and_end() {
+    let mut clock = Paused::new(1 << 20);
+    let impatient = || Policy::Custom(Custom::new(Impatient));
+    let [one, other] =
+        ["s", "t"].map(|subject| clock.subscribe(subject, impatient(), Limits::NONE));
+    clock.publish_run("s", "old", 3);
+    clock.ms += 11;
+    // Nobody is behind of what has expired, so this one is taken.
+    clock.publish_run("s", "new", 1);
+    assert_eq!((one.account().expired(), one.account().queued()), (3, 1));
+    // To delay is to refuse where publishers do not wait.
+    clock.publish_run("s", "wait", 1);
+    assert_eq!(one.account().losses().of(LossReason::OutOfCapacity), 1);
+    let newest = one.try_recv_at(clock.now()).unwrap();
+    assert_eq!((newest.seq(), newest.missed().unwrap().expired_count()), (4, 3));
+    clock.publish_run("s", "dear", 1);
+    let reason = one.end_reason().unwrap();
+    assert!(reason.to_string().contains("burst credit"), "{reason}");
+
+    for _ in 0..5 {
+        clock.publish_run("t", "again", 1);
+        clock.ms += 8;
+    }
+    let behind = other.end_reason();
+    assert!(matches!(behind, Some(EndReason::TooFarBehind { .. })), "{behind:?}");
 }

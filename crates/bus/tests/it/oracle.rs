@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use floodway::{
-    Account, Admission, Admit, Conflation, Custom, Fallback, Key, Limits, LossReason, Missed,
-    Offer, Policy,
+    Account, Admission, Admit, Conflation, Custom, Fallback, Key, Limit, Limits, LossReason,
+    Missed, Offer, Policy,
 };
 
 use crate::paused::Sent;
@@ -73,14 +73,14 @@ fn whim(tag: Option<char>, depth: u64, oldest: Option<Duration>) -> Admit {
         Some('c') => Admit::Refuse,
         Some('d') if depth > 1 => Admit::DropOldest,
         Some('e') if oldest > Some(Duration::from_millis(5)) => Admit::Refuse,
-        Some('f') if depth > 4 => Admit::End,
+        Some('f') if depth > 4 => Admit::End(Limit::Messages),
         _ => Admit::Accept,
     }
 }
 
 impl Admission for Whim {
     fn admit(&self, offer: &Offer<'_>) -> Admit {
-        let headers = str::from_utf8(offer.message.headers).unwrap();
+        let headers = str::from_utf8(offer.item.headers).unwrap();
         let tag = headers.split_once("Tag: ").and_then(|(_, rest)| rest.chars().next());
         whim(tag, offer.depth.messages, offer.oldest)
     }
@@ -278,7 +278,8 @@ impl Queue {
                     Admit::Replace(own) => key = Some(String::from_utf8(own.into()).unwrap()),
                     Admit::Refuse => at_a_limit = Fallback::DropNewest,
                     Admit::DropOldest => at_a_limit = Fallback::DropOldest,
-                    Admit::Accept | Admit::End => {}
+                    Admit::Accept | Admit::End(_) => {}
+                    other => panic!("no whim: {other:?}"),
                 }
             }
             let place = self.items.iter().position(|item| key.is_some() && item.key == key);
