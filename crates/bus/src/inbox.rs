@@ -1,8 +1,9 @@
 //! The queue behind a [`crate::Subscription`] handle.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Instant;
 
 use floodway_queue::{Monitor, WaitError};
@@ -125,15 +126,19 @@ impl Inbox {
         next
     }
 
-    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
-        let mut wakers = Vec::new();
-        let next = self.monitor.poll(cx, |state| {
-            let (next, woken) = self.take_next(state, self.clock());
-            wakers.extend(woken);
+    pub(crate) async fn next(&self) -> Next {
+        let mut watch = self.monitor.watch();
+        poll_fn(|cx| {
+            let mut wakers = Vec::new();
+            let next = watch.poll(cx, |state| {
+                let (next, woken) = self.take_next(state, self.clock());
+                wakers.extend(woken);
+                next
+            });
+            wakers.into_iter().for_each(Waker::wake);
             next
-        });
-        wakers.into_iter().for_each(Waker::wake);
-        next
+        })
+        .await
     }
 
     /// Takes the whole backlog in one operation.

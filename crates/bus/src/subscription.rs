@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -197,7 +196,7 @@ impl Subscription {
     ///
     /// Dropping the future loses no message.
     pub async fn recv_async(&self) -> Result<Delivery, RecvError> {
-        poll_fn(|cx| self.inbox.poll_next(cx)).await
+        self.inbox.next().await
     }
 
     /// Takes everything queued, in one operation.

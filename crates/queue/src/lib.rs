@@ -38,5 +38,5 @@ pub use mailbox::{
     LimitError, Limits, Permit, Receiver, RecvError, SendError, Sender, Unweighed, Weigh, mailbox,
     mailbox_by,
 };
-pub use monitor::{Monitor, WaitError};
+pub use monitor::{Monitor, WaitError, Watch};
 pub use waiters::{Wait, Waiters, block_until};

@@ -1,8 +1,10 @@
 //! Waiting for a change of shared state, from threads and from tasks of any executor.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Instant;
+
+use crate::waiters::{Wait, Waiters, block_until};
 
 /// Why [`Monitor::wait`] gave up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,18 +13,10 @@ pub enum WaitError {
     TimedOut,
 }
 
-#[derive(Debug)]
-struct Guarded<S> {
-    state: S,
-    /// Tasks to wake at the next change. Threads wait on the condition variable instead.
-    wakers: Vec<Waker>,
-    threads_waiting: usize,
-}
-
 /// State behind a lock, with waiters that are woken when it has changed.
 ///
-/// A waiter registers under the same lock that it checked the state under, so no change between
-/// the two can be missed. [`Monitor::notify`] costs nothing but the lock while nobody waits.
+/// A waiter looks at the state under its lock after it has registered, so no change can be missed.
+/// [`Monitor::notify`] is one look at a number while nobody waits.
 ///
 /// # Examples
 ///
@@ -39,38 +33,33 @@ struct Guarded<S> {
 /// ```
 #[derive(Debug)]
 pub struct Monitor<S> {
-    guarded: Mutex<Guarded<S>>,
-    changed: Condvar,
+    state: Mutex<S>,
+    waiters: Waiters,
 }
 
 impl<S> Monitor<S> {
     /// Guards `state`.
-    pub const fn new(state: S) -> Self {
-        let guarded = Guarded { state, wakers: Vec::new(), threads_waiting: 0 };
-        Self { guarded: Mutex::new(guarded), changed: Condvar::new() }
+    pub fn new(state: S) -> Self {
+        Self { state: Mutex::new(state), waiters: Waiters::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Guarded<S>> {
+    fn lock(&self) -> MutexGuard<'_, S> {
         // A panic under the lock is a defect of the caller's closure, which leaves the state as
         // it was; refusing everybody else for ever would make it a defect of all of them.
-        self.guarded.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at or changes the state. Does not wake anybody: see [`Monitor::notify`].
     pub fn with<R>(&self, f: impl FnOnce(&mut S) -> R) -> R {
-        f(&mut self.lock().state)
+        f(&mut self.lock())
     }
 
-    /// Wakes all who wait, so that they look at the state again.
+    /// Wakes all who wait, so that they look at the state again. The caller has had the lock
+    /// since the change was made, if only to make it.
     pub fn notify(&self) {
-        let mut guarded = self.lock();
-        let wakers = std::mem::take(&mut guarded.wakers);
-        let threads = guarded.threads_waiting > 0;
-        drop(guarded);
-        if threads {
-            self.changed.notify_all();
-        }
-        wakers.into_iter().for_each(Waker::wake);
+        // No fence: either the waiter's look came later under the lock than the change, and saw
+        // it; or it came earlier, and its registration before that is seen after the lock.
+        self.waiters.wake_all();
     }
 
     /// Blocks the thread until `ready` returns something.
@@ -87,46 +76,42 @@ impl<S> Monitor<S> {
         deadline: Option<Instant>,
         mut ready: impl FnMut(&mut S) -> Option<R>,
     ) -> Result<R, WaitError> {
-        let mut guarded = self.lock();
-        loop {
-            if let Some(result) = ready(&mut guarded.state) {
-                return Ok(result);
-            }
-            guarded.threads_waiting += 1;
-            guarded = match deadline {
-                None => self.changed.wait(guarded).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        guarded.threads_waiting -= 1;
-                        return Err(WaitError::TimedOut);
-                    }
-                    let waited = self.changed.wait_timeout(guarded, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-            guarded.threads_waiting -= 1;
+        // Mostly there is something, and a thread that need not wait needs nothing to wait with.
+        if let Some(result) = ready(&mut self.lock()) {
+            return Ok(result);
         }
+        let mut watch = self.watch();
+        let waited = block_until(deadline, |cx| watch.poll(cx, &mut ready));
+        waited.ok_or(WaitError::TimedOut)
     }
 
-    /// The same for a task: pending, with the task registered, until `ready` returns something.
+    /// Waits for a task: see [`Watch::poll`].
+    pub fn watch(&self) -> Watch<'_, S> {
+        Watch { monitor: self, wait: Wait::new(&self.waiters) }
+    }
+}
+
+/// A task's wait for a change of the state of a [`Monitor`].
+#[derive(Debug)]
+pub struct Watch<'a, S> {
+    monitor: &'a Monitor<S>,
+    wait: Wait<'a>,
+}
+
+impl<S> Watch<'_, S> {
+    /// Pending, with the task registered, until `ready` returns something. It is called once or
+    /// twice.
     ///
     /// # Cancel safety
     ///
-    /// A task that no longer polls is woken once in vain at most.
+    /// Dropping it takes the registration back.
     pub fn poll<R>(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
-        ready: impl FnOnce(&mut S) -> Option<R>,
+        mut ready: impl FnMut(&mut S) -> Option<R>,
     ) -> Poll<R> {
-        let mut guarded = self.lock();
-        if let Some(result) = ready(&mut guarded.state) {
-            return Poll::Ready(result);
-        }
-        if !guarded.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            guarded.wakers.push(cx.waker().clone());
-        }
-        Poll::Pending
+        let monitor = self.monitor;
+        self.wait.poll(cx, || ready(&mut monitor.lock()))
     }
 }
 

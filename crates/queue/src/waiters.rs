@@ -25,7 +25,7 @@
 //! fence. The models in `tests/loom` prove both.
 //!
 //! [`crate::Monitor`] is a lock around the state with these beside it: its wait is [`block_until`]
-//! with [`Wait::poll`] of a look under the lock, its notify is `notify(u32::MAX)`.
+//! with [`Wait::poll`] of a look under the lock, and that lock is its fence.
 
 use std::collections::VecDeque;
 use std::sync::PoisonError;

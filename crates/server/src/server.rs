@@ -181,14 +181,15 @@ fn start_shards(
     let mut handles = Vec::new();
     for _ in 0..count {
         let poll = Poll::new()?;
-        handles.push(Arc::new(ShardHandle::new(Waker::new(poll.registry(), WAKER)?)));
-        polls.push(poll);
+        let (handle, commands) = ShardHandle::new(Waker::new(poll.registry(), WAKER)?);
+        polls.push((poll, (handle.clone(), commands)));
+        handles.push(handle);
     }
     let mut listener = Some(listener);
     let mut threads = Vec::new();
-    for (n, poll) in polls.into_iter().enumerate() {
+    for (n, (poll, own)) in polls.into_iter().enumerate() {
         let (broker, settings) = (broker.clone(), settings.clone());
-        let mut shard = Shard::new(poll, handles[n].clone(), handles.clone(), broker, settings);
+        let mut shard = Shard::new(poll, own, handles.clone(), broker, settings);
         if let Some(listener) = listener.take() {
             shard.listen(listener)?;
         }

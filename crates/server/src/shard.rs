@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use floodway::{Message, Origin, Pushback, PushbackMode, ReadBuffer, Router, Wakeups};
 use floodway_broker::Broker;
+use floodway_queue::Receiver;
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
@@ -67,6 +68,9 @@ impl ShardContext {
 pub(crate) struct Shard {
     poll: Poll,
     handle: Arc<ShardHandle>,
+    commands: Receiver<Command>,
+    /// Those being carried out; empty between turns.
+    taken: Vec<Command>,
     /// All shards, to spread new connections over.
     all: Vec<Arc<ShardHandle>>,
     next_shard: usize,
@@ -91,7 +95,7 @@ pub(crate) struct Shard {
 impl Shard {
     pub(crate) fn new(
         poll: Poll,
-        handle: Arc<ShardHandle>,
+        (handle, commands): (Arc<ShardHandle>, Receiver<Command>),
         all: Vec<Arc<ShardHandle>>,
         broker: Arc<Broker>,
         settings: Arc<Settings>,
@@ -106,6 +110,8 @@ impl Shard {
         Self {
             poll,
             handle,
+            commands,
+            taken: Vec::new(),
             all,
             next_shard: 0,
             listener: None,
@@ -173,9 +179,7 @@ impl Shard {
                 self.read(at, now);
             }
         }
-        for command in self.handle.take() {
-            self.carry_out(command, now);
-        }
+        self.carry_out_all(now);
         self.write(now);
         if !self.read.is_empty() {
             self.broker.meters().publish.record(now.elapsed());
@@ -187,6 +191,14 @@ impl Shard {
             self.on_tick(now);
             self.write(now);
         }
+    }
+
+    fn carry_out_all(&mut self, now: Instant) {
+        let mut taken = std::mem::take(&mut self.taken);
+        // Those that they bring about are for the next turn.
+        self.commands.drain_into(&mut taken, usize::MAX);
+        taken.drain(..).for_each(|command| self.carry_out(command, now));
+        self.taken = taken;
     }
 
     fn on_event(&mut self, at: usize, event: &Event, now: Instant) {

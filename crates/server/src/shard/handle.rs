@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::Wake;
 use std::time::Instant;
 
+use floodway_queue::{LimitError, Limits, Receiver, Sender as CommandSender, mailbox};
 use mio::Waker;
 use mio::net::TcpStream;
 
@@ -51,24 +52,31 @@ pub(crate) enum Command {
 /// The way to a shard. Commands are carried out in order, after the sockets that were ready.
 #[derive(Debug)]
 pub(crate) struct ShardHandle {
-    commands: Mutex<Vec<Command>>,
+    commands: CommandSender<Command>,
     waker: Waker,
 }
 
+/// Commands that may wait. Nearly all are about a connection and said once to it, so there are only
+/// so many; none of them may be lost.
+const COMMANDS: Limits = match Limits::messages(u32::MAX) {
+    Ok(limits) => limits,
+    Err(LimitError::Zero) => panic!("it is not zero"),
+};
+
 impl ShardHandle {
-    pub(crate) fn new(waker: Waker) -> Self {
-        Self { commands: Mutex::default(), waker }
+    /// The way to a shard, and the shard's end of it.
+    pub(crate) fn new(waker: Waker) -> (Arc<Self>, Receiver<Command>) {
+        let (commands, receiver) = mailbox(COMMANDS);
+        (Arc::new(Self { commands, waker }), receiver)
     }
 
     pub(crate) fn send(&self, command: Command) {
-        self.commands.lock().unwrap_or_else(PoisonError::into_inner).push(command);
-        if let Err(error) = self.waker.wake() {
+        // Refused only by a shard that has ended, which has nothing left to do.
+        if self.commands.try_send(command).is_ok()
+            && let Err(error) = self.waker.wake()
+        {
             tracing::error!(%error, "Cannot wake a shard");
         }
-    }
-
-    pub(super) fn take(&self) -> Vec<Command> {
-        std::mem::take(&mut *self.commands.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
