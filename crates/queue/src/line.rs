@@ -200,6 +200,12 @@ fn age(at_ms: u32, now_ms: u32) -> u32 {
     if age > u32::MAX / 2 { 0 } else { age }
 }
 
+/// The time from one moment to another, both of them on the clock of [`Stamp::at_ms`].
+#[inline]
+pub fn time_between(from_ms: u32, to_ms: u32) -> Duration {
+    Duration::from_millis(age(from_ms, to_ms).into())
+}
+
 impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
     /// Whether no item is queued. There may be a gap to tell of: [`Line::has_gap`].
     #[inline]
@@ -232,8 +238,7 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
 
     /// The age of the first item in line.
     pub fn oldest(&self, now_ms: u32) -> Option<Duration> {
-        let front = self.entries.front()?;
-        Some(Duration::from_millis(age(front.stamp.at_ms, now_ms).into()))
+        Some(time_between(self.entries.front()?.stamp.at_ms, now_ms))
     }
 
     /// Puts an item at the end.
@@ -276,6 +281,18 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
     /// The item found there.
     pub fn get(&self, at: usize) -> Option<&T> {
         self.entries.get(at).map(|entry| &entry.item)
+    }
+
+    /// The stamp of the item found there.
+    #[inline]
+    pub fn stamp(&self, at: usize) -> Option<Stamp> {
+        self.entries.get(at).map(|entry| entry.stamp)
+    }
+
+    /// The key of the item found there, if it has one.
+    #[inline]
+    pub fn key(&self, at: usize) -> Option<&K> {
+        self.keys.as_deref()?.key(at)
     }
 
     /// Lets `renew` put a later item in the place of a queued one. The stamp's `replaced` counts

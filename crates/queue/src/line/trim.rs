@@ -109,6 +109,12 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
         self.garbage.reuse()
     }
 
+    /// Takes an expired entry that is still in memory, so that it can be freed elsewhere.
+    #[inline]
+    pub fn take_expired(&mut self) -> Option<T> {
+        if self.garbage.is_empty() { None } else { self.garbage.take_one() }
+    }
+
     /// Gives room back that no entry needs now.
     pub fn shrink(&mut self) {
         self.entries.shrink_to_fit();
