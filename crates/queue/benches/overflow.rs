@@ -318,16 +318,15 @@ fn main() {
     println!("{:<36} {:<28} {:<28} ratio", "ns each, median of 5", "   hook", "   by hand");
     let hand = |full| ByHand::new(full, None);
     let (end, refuse, oldest) = (Full::End, Full::Refuse, Full::DropOldest);
-    let room = with_room;
     beside(
         "disconnect, send + receive",
-        |n| room(Ours::new(Disconnect), n),
-        |n| room(hand(end), n),
+        |n| with_room(Ours::new(Disconnect), n),
+        |n| with_room(hand(end), n),
     );
     beside(
         "drop newest, send + receive",
-        |n| room(Ours::new(DropNewest), n),
-        |n| room(hand(refuse), n),
+        |n| with_room(Ours::new(DropNewest), n),
+        |n| with_room(hand(refuse), n),
     );
     beside(
         "drop newest, full",
@@ -336,8 +335,8 @@ fn main() {
     );
     beside(
         "drop oldest, send + receive",
-        |n| room(Ours::new(DropOldest), n),
-        |n| room(hand(oldest), n),
+        |n| with_room(Ours::new(DropOldest), n),
+        |n| with_room(hand(oldest), n),
     );
     beside(
         "drop oldest, full",
@@ -351,7 +350,11 @@ fn main() {
     );
     let ttl = || TimeToLive::new(TTL, DropOldest);
     let hand_ttl = || ByHand::new(Full::DropOldest, Some(TTL));
-    beside("time to live, send + receive", |n| room(Ours::new(ttl()), n), |n| room(hand_ttl(), n));
+    beside(
+        "time to live, send + receive",
+        |n| with_room(Ours::new(ttl()), n),
+        |n| with_room(hand_ttl(), n),
+    );
     beside(
         "time to live, full",
         |n| full(Ours::new(ttl()), n, true),
@@ -359,13 +362,17 @@ fn main() {
     );
     let conflate = || Ours::new(Conflate::by(|n: &u64| n % KEYS));
     let by_hand = ConflatedByHand::default;
-    beside("conflate, send + receive", |n| room(conflate(), n), |n| room(by_hand(), n));
+    beside("conflate, send + receive", |n| with_room(conflate(), n), |n| with_room(by_hand(), n));
     beside(
         "conflate, 100 keys queued",
         |n| full(conflate(), n, true),
         |n| full(by_hand(), n, true),
     );
-    beside("keyed queue, put + receive", |n| room(Keyed::new(), n), |n| room(by_hand(), n));
+    beside(
+        "keyed queue, put + receive",
+        |n| with_room(Keyed::new(), n),
+        |n| with_room(by_hand(), n),
+    );
     beside(
         "keyed queue, 100 keys queued",
         |n| full(Keyed::new(), n, true),

@@ -328,6 +328,7 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
         self.take_entry().map(|entry| (entry.item, stamp))
     }
 
+    #[inline]
     fn take_entry(&mut self) -> Option<Entry<T>> {
         let entry = self.entries.pop_front()?;
         self.first_place += entry.item.count() as u64;
@@ -337,13 +338,22 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
         if let Some(keys) = &mut self.keys {
             keys.pop();
         }
-        if self.entries.is_empty() {
+        if self.entries.is_empty() && self.is_spacious() {
             self.settle();
         }
         Some(entry)
     }
 
+    /// Whether it holds more memory than a line that has run empty should.
+    #[inline]
+    fn is_spacious(&self) -> bool {
+        let keys = self.keys.as_ref().map_or(0, |keys| keys.capacity());
+        self.entries.capacity().max(self.gaps.capacity()).max(keys) > RETAINED
+    }
+
     /// The line has run empty: the memory of a burst goes back.
+    #[cold]
+    #[inline(never)]
     fn settle(&mut self) {
         if self.entries.capacity() > RETAINED {
             self.entries = VecDeque::new();

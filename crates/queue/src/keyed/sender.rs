@@ -86,7 +86,9 @@ impl<K: Hash + Eq, V> Sender<K, V> {
     fn told<R>(&self, outcome: Outcome<K, V, R>) -> Result<Put<R>, PutError<K, V>> {
         match outcome {
             Outcome::Inserted => {
-                self.hold.receiver.wake(1);
+                if self.hold.receiver.waiting() > 0 {
+                    self.hold.receiver.wake(1);
+                }
                 Ok(Put::Inserted)
             }
             Outcome::Met(old) => Ok(Put::Replaced(old)),

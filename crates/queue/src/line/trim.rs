@@ -6,6 +6,7 @@ use super::{Depth, Entry, Gap, Item, Line, Span, age};
 impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
     /// Drops the first `count` items in line. `gone` books each part of them, in the gap where they
     /// were, and may keep it for its memory.
+    #[inline]
     pub fn drop_front(&mut self, count: u64, mut gone: impl FnMut(&mut G, Span, T)) {
         let mut left = usize::try_from(count).unwrap_or(usize::MAX);
         while left > 0

@@ -9,7 +9,7 @@ use std::time::Duration;
 use hashbrown::DefaultHashBuilder;
 
 use super::{Account, Depth, Limit, Missed, Offer, Policy, SendError, Status, Tick, Verdict};
-use crate::line::{Item, Line, Stamp};
+use crate::line::{Gap, Item, Line, Stamp};
 use crate::mailbox::{Limits, Unweighed, Weigh};
 use crate::meeting::Ends;
 
@@ -94,7 +94,7 @@ impl Shut {
 /// let sent = buffer.offer('b', When::default(), |item| gone.push(item))?;
 /// assert_eq!((sent.sequence, sent.dropped, gone), (1, 1, vec!['a']));
 /// let entry = buffer.take(When::default().now, drop).unwrap();
-/// assert_eq!((entry.item, entry.missed.unwrap().dropped), ('b', 1));
+/// assert_eq!((entry.item, entry.missed.unwrap().dropped()), ('b', 1));
 /// assert!(buffer.account().is_conserved());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -311,9 +311,7 @@ impl<T, P: Policy<T>, W: Weigh<T>> Buffer<T, P, W> {
     fn drop_first(&mut self, gone: &mut impl FnMut(T)) {
         self.account.dropped += 1;
         self.line.drop_front(1, |missed, span, old| {
-            let (first, last) = (span.first, span.last);
-            let dropped = span.count;
-            crate::line::Gap::merge(missed, &Missed { dropped, first, last, ..Missed::default() });
+            missed.merge(&Missed::dropped_one(span.first));
             gone(old.0);
         });
     }
@@ -323,9 +321,7 @@ impl<T, P: Policy<T>, W: Weigh<T>> Buffer<T, P, W> {
         let mut expired = 0;
         self.line.expire(age, now_ms, |missed, span| {
             expired += span.count;
-            let (first, last) = (span.first, span.last);
-            let all = Missed { expired: span.count, first, last, ..Missed::default() };
-            crate::line::Gap::merge(missed, &all);
+            missed.merge(&Missed::expired_all(span));
         });
         self.account.expired += expired;
         expired
@@ -347,14 +343,13 @@ impl<T, P: Policy<T>, W: Weigh<T>> Buffer<T, P, W> {
     /// The item that asks is missed behind all that is queued.
     fn miss_incoming(&mut self) {
         let seq = self.account.offered;
-        let one = Missed { refused: 1, first: seq, last: seq, ..Missed::default() };
-        crate::line::Gap::merge(self.line.gap_at_back(), &one);
+        self.line.gap_at_back().merge(&Missed::refused_one(seq));
         self.account.offered += 1;
         self.account.refused += 1;
     }
 
     /// Takes the first in line, with what was missed before it.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self, now: Duration, mut gone: impl FnMut(T)) -> Option<Entry<T>> {
         let now_ms = if P::TIMED { millis(now) } else { 0 };
         if P::TIMED {

@@ -94,7 +94,7 @@ impl<T, P: Policy<T>, W: Weigh<T>> Meeting<Buffer<T, P, W>> {
 
     #[inline]
     pub(super) fn tell_receiver(&self, about_something: bool) {
-        if about_something {
+        if about_something && self.receiver.waiting() > 0 {
             self.receiver.wake(1);
         }
     }

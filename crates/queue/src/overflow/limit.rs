@@ -45,7 +45,7 @@ impl<T> Policy<T> for Disconnect {
 /// assert_eq!(receiver.try_recv()?.item, 'a');
 /// sender.try_send('c')?;
 /// let entry = receiver.try_recv()?;
-/// assert_eq!((entry.item, entry.missed.map(|missed| missed.refused)), ('c', Some(1)));
+/// assert_eq!((entry.item, entry.missed.map(|missed| missed.refused())), ('c', Some(1)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default)]
@@ -73,7 +73,7 @@ impl<T> Policy<T> for DropNewest {
 /// sender.try_send('a')?;
 /// assert_eq!(sender.try_send('b')?.dropped, 1);
 /// let entry = receiver.try_recv()?;
-/// assert_eq!((entry.item, entry.missed.map(|missed| missed.dropped)), ('b', Some(1)));
+/// assert_eq!((entry.item, entry.missed.map(|missed| missed.dropped())), ('b', Some(1)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default)]

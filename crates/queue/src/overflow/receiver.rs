@@ -48,7 +48,7 @@ impl<T, P: Policy<T>, W: Weigh<T>> Receiver<T, P, W> {
     /// assert!(sender.try_send('b').is_err());
     /// assert_eq!(receiver.try_recv()?.item, 'a');
     /// assert_eq!(receiver.try_recv(), Err(RecvError::Ended(Limit::Messages)));
-    /// assert_eq!(receiver.take_missed().map(|missed| missed.refused), Some(1));
+    /// assert_eq!(receiver.take_missed().map(|missed| missed.refused()), Some(1));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[inline]
@@ -211,7 +211,7 @@ impl<T, P: Policy<T>, W: Weigh<T>> Receiver<T, P, W> {
 }
 
 /// One look at the queue.
-#[inline]
+#[inline(always)]
 fn take<T, P: Policy<T>, W: Weigh<T>>(
     meeting: &Meeting<Buffer<T, P, W>>,
     now: Duration,
@@ -233,7 +233,7 @@ fn take<T, P: Policy<T>, W: Weigh<T>>(
     looked
 }
 
-#[inline]
+#[inline(always)]
 fn taken_or_empty<T>(looked: Look<Result<T, RecvError>>) -> Result<T, RecvError> {
     match looked {
         Look::Found(taken) => taken,

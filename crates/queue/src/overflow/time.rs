@@ -18,7 +18,7 @@ use super::{Depth, Limit, Offer, Policy, Status, Tick, Verdict};
 /// sender.try_send_at("stale", now)?;
 /// sender.try_send_at("fresh", now + Duration::from_millis(700))?;
 /// let entry = receiver.try_recv_at(now + Duration::from_millis(1001))?;
-/// assert_eq!((entry.item, entry.missed.map(|missed| missed.expired)), ("fresh", Some(1)));
+/// assert_eq!((entry.item, entry.missed.map(|missed| missed.expired())), ("fresh", Some(1)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
