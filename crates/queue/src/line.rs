@@ -371,3 +371,6 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
         entries + self.gaps.held_bytes() + keys + self.own_bytes + self.garbage.held_bytes()
     }
 }
+
+#[cfg(all(test, not(floodway_loom)))]
+mod tests;
