@@ -109,6 +109,7 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
     }
 
     /// The gap right before the first item in line, empty if there was none.
+    #[inline]
     pub fn gap_at_front(&mut self) -> &mut G {
         self.gaps.at_front(self.first_place)
     }

@@ -309,11 +309,10 @@ impl<T, P: Policy<T>, W: Weigh<T>> Buffer<T, P, W> {
 
     #[inline]
     fn drop_first(&mut self, gone: &mut impl FnMut(T)) {
+        let Some((old, stamp)) = self.line.take_first(1) else { return };
+        self.line.gap_at_front().merge(&Missed::dropped_one(stamp.seq));
         self.account.dropped += 1;
-        self.line.drop_front(1, |missed, span, old| {
-            missed.merge(&Missed::dropped_one(span.first));
-            gone(old.0);
-        });
+        gone(old.0);
     }
 
     fn expire(&mut self, age: Duration, now_ms: u32) -> u64 {

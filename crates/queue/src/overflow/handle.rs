@@ -44,6 +44,9 @@ impl<T> Default for Gone<T> {
 impl<T> Gone<T> {
     #[inline]
     pub(super) fn push(&mut self, item: T) {
+        if !std::mem::needs_drop::<T>() {
+            return;
+        }
         if self.one.is_none() {
             self.one = Some(item);
         } else {
@@ -59,7 +62,6 @@ pub(super) struct Change {
     unwatched: bool,
     departed: u64,
     is_empty: bool,
-    was_shut: bool,
     is_shut: bool,
 }
 
@@ -74,10 +76,10 @@ impl Change {
         Self { departed, is_empty: buffer.depth().messages == 0, is_shut, ..self }
     }
 
-    /// Whether the queue has ended just now.
+    /// Whether the queue has ended, now or before.
     #[inline]
     pub(super) fn is_end(&self) -> bool {
-        self.is_shut && !self.was_shut
+        self.is_shut
     }
 }
 
@@ -88,8 +90,7 @@ impl<T, P: Policy<T>, W: Weigh<T>> Meeting<Buffer<T, P, W>> {
     pub(super) fn before(&self, buffer: &Buffer<T, P, W>) -> Change {
         let unwatched = self.senders.waiting() == 0;
         let departed = if unwatched { 0 } else { buffer.departures() };
-        let was_shut = buffer.shut().is_some();
-        Change { unwatched, departed, is_empty: false, was_shut, is_shut: was_shut }
+        Change { unwatched, departed, is_empty: false, is_shut: false }
     }
 
     #[inline]
