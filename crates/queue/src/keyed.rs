@@ -52,6 +52,7 @@ pub use slots::{Account, Entry};
 /// assert!(keyed::queue::<u8, u8>(0).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[expect(clippy::type_complexity, reason = "two halves or an error; a name would hide that")]
 pub fn queue<K: Hash + Eq, V>(max_keys: u32) -> Result<(Sender<K, V>, Receiver<K, V>), LimitError> {
     if max_keys == 0 {
         return Err(LimitError::Zero);

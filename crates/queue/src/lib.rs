@@ -5,11 +5,11 @@
 //! | [`mailbox()`] | messages, in order | handing them from many threads or tasks to one |
 //! | [`broadcast`] | entries, in order, for many readers | nothing lost, nothing copied |
 //! | [`overwriting`] | the newest messages, in order | a writer that must never wait |
-//! | [`overflow`] | messages, as a policy says | a reader that may fall behind, and is told what it missed |
-//! | [`keyed`] | the latest value of each key, in order | states, prices, counters: one place per key |
+//! | [`overflow`] | messages, as a policy says | a reader that falls behind and is told |
+//! | [`keyed`] | the latest value of each key | prices, states: one place per key |
 //! | [`ByteQueue`] | encoded bytes, in order | the outgoing stream of one connection |
 //! | [`BlockPool`] | spare blocks | so that busy byte queues share a few warm blocks |
-//! | [`line`] | items that may still change | what is under an overflow policy, for a queue of your own |
+//! | [`line`] | items that may still change | an overflow queue of your own |
 //! | [`Monitor`] | any state | waiting for a change of it, from threads and from tasks |
 //! | [`Waiters`] | who waits | the wake-ups of the mailbox, and of a queue of your own |
 //!

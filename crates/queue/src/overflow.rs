@@ -74,7 +74,8 @@ pub use time::{Behind, TimeToLive};
 /// }
 /// let entry = receiver.try_recv()?;
 /// assert_eq!(entry.item, 3);
-/// assert_eq!(entry.missed.map(|missed| (missed.dropped(), missed.first(), missed.last())), Some((3, 0, 2)));
+/// let missed = entry.missed.unwrap();
+/// assert_eq!((missed.dropped(), missed.first(), missed.last()), (3, 0, 2));
 /// assert_eq!(sender.account().dropped, 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -97,7 +97,7 @@ fn ops(keyed: bool) -> impl Strategy<Value = Vec<Op>> {
     };
     let one = prop_oneof![
         3 => prop::collection::vec(0..50_u64, 1..5).prop_map(push),
-        if keyed { 5 } else { 0 } => (0..6_u8, 0..50_u64).prop_map(|(key, size)| Op::Put(key, size)),
+        if keyed { 5 } else { 0 } => (0..6_u8, 0..50_u64).prop_map(|(key, n)| Op::Put(key, n)),
         2 => Just(Op::Refuse),
         4 => (1..4_usize).prop_map(Op::Take),
         1 => Just(Op::TakeGap),

@@ -19,7 +19,8 @@ use super::{Depth, Limit, Offer, Policy, Verdict};
 /// ```
 /// use floodway_queue::Limits;
 /// use floodway_queue::overflow::{self, BurstCredit, Limit, SendError};
-/// let (sender, mut receiver) = overflow::queue(Limits::messages(8)?, BurstCredit::new(1, 8, 1.0)?);
+/// let policy = BurstCredit::new(1, 8, 1.0)?;
+/// let (sender, mut receiver) = overflow::queue(Limits::messages(8)?, policy);
 /// sender.try_send(1)?;
 /// sender.try_send(2)?; // the credit there was to begin with
 /// while receiver.try_recv().is_ok() {}

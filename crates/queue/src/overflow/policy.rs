@@ -22,12 +22,13 @@ use super::{Depth, Limit, Offer, Verdict};
 /// use floodway_queue::overflow::{self, Offer, Policy, SendError, Verdict};
 ///
 /// struct Polite;
+/// type Event = (u8, &'static str);
 ///
-/// impl Policy<(u8, &'static str)> for Polite {
+/// impl Policy<Event> for Polite {
 ///     type Key = Infallible; // nothing is ever replaced
 ///     const TIMED: bool = false;
 ///
-///     fn admit(&mut self, offer: &Offer<'_, (u8, &'static str), Infallible>) -> Verdict<Infallible> {
+///     fn admit(&mut self, offer: &Offer<'_, Event, Infallible>) -> Verdict<Infallible> {
 ///         let (priority, _) = offer.item;
 ///         let half_full = offer.depth.messages * 2 >= offer.most.messages;
 ///         if *priority == 0 && half_full || !offer.fits(None) {
