@@ -53,7 +53,7 @@ impl<T, P: Policy<T>, W: Weigh<T>> Receiver<T, P, W> {
     /// ```
     #[inline]
     pub fn try_recv(&mut self) -> Result<Entry<T>, RecvError> {
-        taken_or_empty(take(&self.hold, self.clock.now::<T, P>()))
+        take(&self.hold, self.clock.now::<T, P>()).map_err(RecvError::from)
     }
 
     /// The same at a time of the caller's.
@@ -63,7 +63,7 @@ impl<T, P: Policy<T>, W: Weigh<T>> Receiver<T, P, W> {
     /// As [`Receiver::try_recv`].
     #[inline]
     pub fn try_recv_at(&mut self, now: Instant) -> Result<Entry<T>, RecvError> {
-        taken_or_empty(take(&self.hold, self.clock.at(now)))
+        take(&self.hold, self.clock.at(now)).map_err(RecvError::from)
     }
 
     /// Takes the first item in line, waiting for one until `deadline`; without one, as long as it
@@ -79,7 +79,7 @@ impl<T, P: Policy<T>, W: Weigh<T>> Receiver<T, P, W> {
     /// Spins for some microseconds, then blocks until there is an item, the end, or the deadline.
     pub fn recv_blocking(&mut self, deadline: Option<Instant>) -> Result<Entry<T>, RecvError> {
         let clock = self.clock;
-        let received = self.hold.block(deadline, |meeting| take(meeting, clock.now::<T, P>()));
+        let received = self.hold.block(deadline, |meeting| look(meeting, clock.now::<T, P>()));
         received.unwrap_or(Err(RecvError::Empty))
     }
 
@@ -110,7 +110,7 @@ impl<T, P: Policy<T>, W: Weigh<T>> Receiver<T, P, W> {
     /// As [`Receiver::recv`].
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Entry<T>, RecvError>> {
         let clock = self.clock;
-        self.hold.poll(cx, |meeting| take(meeting, clock.now::<T, P>()))
+        self.hold.poll(cx, |meeting| look(meeting, clock.now::<T, P>()))
     }
 
     /// Takes what is queued, up to `limit` items, into the caller's buffer, behind what is there:
@@ -210,34 +210,57 @@ impl<T, P: Policy<T>, W: Weigh<T>> Receiver<T, P, W> {
     }
 }
 
-/// One look at the queue.
+/// Why nothing was taken.
+enum Nothing {
+    /// And nothing is left to tidy up, or something is.
+    Empty {
+        untidy: bool,
+    },
+    Shut(Shut),
+}
+
+impl From<Nothing> for RecvError {
+    fn from(nothing: Nothing) -> Self {
+        match nothing {
+            Nothing::Empty { .. } => Self::Empty,
+            Nothing::Shut(Shut::Closed) => Self::Closed,
+            Nothing::Shut(Shut::Ended(limit)) => Self::Ended(limit),
+        }
+    }
+}
+
+/// Takes the first in line.
 #[inline(always)]
 fn take<T, P: Policy<T>, W: Weigh<T>>(
     meeting: &Meeting<Buffer<T, P, W>>,
     now: Duration,
-) -> Look<Result<Entry<T>, RecvError>> {
+) -> Result<Entry<T>, Nothing> {
     let mut gone = Gone::default();
     let mut buffer = meeting.lock();
     let change = meeting.before(&buffer);
     let taken = buffer.take(now, |old| gone.push(old));
     let change = change.until(&buffer);
-    let looked = match (taken, buffer.shut()) {
-        (Some(entry), _) => Look::Found(Ok(entry)),
-        (None, Some(Shut::Closed)) => Look::Found(Err(RecvError::Closed)),
-        (None, Some(Shut::Ended(limit))) => Look::Found(Err(RecvError::Ended(limit))),
-        (None, None) if buffer.is_untidy() => Look::Tidying,
-        (None, None) => Look::Nothing,
-    };
+    let taken = taken.ok_or_else(|| why_nothing(&buffer));
     drop(buffer);
     meeting.tell_senders(change);
-    looked
+    taken
 }
 
-#[inline(always)]
-fn taken_or_empty<T>(looked: Look<Result<T, RecvError>>) -> Result<T, RecvError> {
-    match looked {
-        Look::Found(taken) => taken,
-        Look::Nothing | Look::Tidying => Err(RecvError::Empty),
+#[cold]
+fn why_nothing<T, P: Policy<T>, W: Weigh<T>>(buffer: &Buffer<T, P, W>) -> Nothing {
+    buffer.shut().map_or(Nothing::Empty { untidy: buffer.is_untidy() }, Nothing::Shut)
+}
+
+/// The same for one who waits.
+fn look<T, P: Policy<T>, W: Weigh<T>>(
+    meeting: &Meeting<Buffer<T, P, W>>,
+    now: Duration,
+) -> Look<Result<Entry<T>, RecvError>> {
+    match take(meeting, now) {
+        Ok(entry) => Look::Found(Ok(entry)),
+        Err(Nothing::Empty { untidy: true }) => Look::Tidying,
+        Err(Nothing::Empty { untidy: false }) => Look::Nothing,
+        Err(shut) => Look::Found(Err(shut.into())),
     }
 }
 
