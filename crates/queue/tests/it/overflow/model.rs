@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use floodway_queue::overflow::{
     self, Behind, Block, BurstCredit, Conflate, Disconnect, DropNewest, DropOldest, Fold, Limit,
-    Missed, Policy, SendError, TimeToLive,
+    Missed, Policy, Receiver, SendError, Sender, TimeToLive,
 };
 use floodway_queue::{Limits, Weigh};
 use proptest::prelude::*;
@@ -236,99 +236,130 @@ fn letter<T: Debug>(sent: Result<overflow::Sent, SendError<T>>) -> char {
     }
 }
 
+/// A queue and its oracle.
+struct Bench<P: Policy<Item>> {
+    sender: Sender<Item, P, ByValue>,
+    receiver: Receiver<Item, P, ByValue>,
+    start: Instant,
+    oracle: Oracle,
+    /// The number behind the last that was received.
+    next: usize,
+    told: [u64; 3],
+}
+
+impl<P: Policy<Item>> Bench<P> {
+    fn new(policy: P, kind: Kind, most: (usize, u64)) -> Self {
+        let limits = Limits::messages(most.0 as u32).unwrap().and_bytes(most.1).unwrap();
+        let (sender, receiver) = overflow::queue_by(limits, policy);
+        let oracle = Oracle {
+            kind,
+            most,
+            rows: VecDeque::new(),
+            fates: Vec::new(),
+            now: 0,
+            behind_since: None,
+            ended: None,
+            credit: (1, 1.0),
+        };
+        Self { sender, receiver, start: Instant::now(), oracle, next: 0, told: [0; 3] }
+    }
+
+    fn now(&self) -> Instant {
+        self.start + Duration::from_millis(self.oracle.now)
+    }
+
+    fn step(&mut self, op: &Op) -> Result<(), TestCaseError> {
+        let now = self.now();
+        match op {
+            Op::Send(item) => self.send(*item)?,
+            // A batch is sent at the time of the real clock.
+            Op::SendMany(items) if matches!(self.oracle.kind, Kind::TimeToLive | Kind::Behind) => {
+                items.iter().try_for_each(|item| self.send(*item))?;
+            }
+            Op::SendMany(items) => self.send_many(items)?,
+            Op::Take(count) => {
+                for _ in 0..*count {
+                    self.take()?;
+                }
+            }
+            Op::Pass(millis) => self.oracle.now += millis,
+            Op::Sweep => {
+                self.sender.sweep_at(now);
+                self.oracle.expire();
+                self.oracle.check_behind();
+            }
+        }
+        let (account, oracle) = (self.receiver.account(), &self.oracle);
+        prop_assert!(account.is_conserved(), "{account:?}");
+        let queued = (account.queued as usize, account.queued_bytes, account.offered as usize);
+        prop_assert_eq!(queued, (oracle.rows.len(), oracle.bytes(), oracle.fates.len()));
+        prop_assert_eq!(self.sender.ended(), oracle.ended);
+        Ok(())
+    }
+
+    fn send(&mut self, item: Item) -> Result<(), TestCaseError> {
+        let sent = self.sender.try_send_at(item, self.now());
+        prop_assert_eq!(letter(sent), self.oracle.send(item));
+        Ok(())
+    }
+
+    fn send_many(&mut self, items: &[Item]) -> Result<(), TestCaseError> {
+        let (mut left, mut back, mut sent) = (items.to_vec(), Vec::new(), 0);
+        let done = self.sender.try_send_many(&mut left);
+        let mut rest = items.iter();
+        for item in rest.by_ref() {
+            match self.oracle.send(*item) {
+                '-' => back.push(*item),
+                'w' | 'E' => {
+                    back.push(*item);
+                    break;
+                }
+                _ => sent += 1,
+            }
+        }
+        back.extend(rest);
+        prop_assert_eq!((left, done.sent), (back, sent));
+        Ok(())
+    }
+
+    /// Takes one; whether there was one.
+    fn take(&mut self) -> Result<bool, TestCaseError> {
+        let entry = self.receiver.try_recv_at(self.now()).ok();
+        let row = self.oracle.take();
+        prop_assert_eq!(entry.is_some(), row.is_some());
+        let (Some(entry), Some(row)) = (entry, row) else { return Ok(false) };
+        let got = (entry.item, entry.sequence as usize, entry.replaced);
+        prop_assert_eq!(got, (row.item, row.sequence, row.replaced));
+        check_gap(entry.missed, &self.oracle, &mut self.told, self.next..row.sequence)?;
+        self.next = row.sequence + 1;
+        Ok(true)
+    }
+
+    fn finish(mut self) -> Result<(), TestCaseError> {
+        while self.take()? {}
+        let end = self.oracle.fates.len();
+        let rest = self.next.min(end)..end;
+        check_gap(self.receiver.take_missed(), &self.oracle, &mut self.told, rest)?;
+        prop_assert_eq!(self.receiver.take_missed(), None, "told once");
+        let account = self.sender.account();
+        let of = |fate| self.oracle.fates.iter().filter(|is| **is == fate).count() as u64;
+        let lost = [of(Fate::Refused), of(Fate::Dropped), of(Fate::Expired)];
+        prop_assert_eq!([account.refused, account.dropped, account.expired], lost);
+        prop_assert_eq!(self.told, lost, "all that was lost was told");
+        let kept = (of(Fate::Received), of(Fate::Replaced));
+        prop_assert_eq!((account.received, account.replaced), kept);
+        Ok(())
+    }
+}
+
 fn run<P: Policy<Item>>(
     policy: P,
     (kind, most): (Kind, (usize, u64)),
     ops: &[Op],
 ) -> Result<(), TestCaseError> {
-    let limits = Limits::messages(most.0 as u32).unwrap().and_bytes(most.1).unwrap();
-    let (sender, mut receiver) = overflow::queue_by::<_, _, ByValue>(limits, policy);
-    let start = Instant::now();
-    let mut oracle = Oracle {
-        kind,
-        most,
-        rows: VecDeque::new(),
-        fates: Vec::new(),
-        now: 0,
-        behind_since: None,
-        ended: None,
-        credit: (1, 1.0),
-    };
-    let (mut next, mut told) = (0, [0; 3]);
-    for op in ops {
-        let now = start + Duration::from_millis(oracle.now);
-        match op {
-            Op::Send(item) => {
-                let sent = sender.try_send_at(*item, now);
-                prop_assert_eq!(letter(sent), oracle.send(*item));
-            }
-            Op::SendMany(items) if matches!(kind, Kind::TimeToLive | Kind::Behind) => {
-                for item in items {
-                    let sent = sender.try_send_at(*item, now);
-                    prop_assert_eq!(letter(sent), oracle.send(*item));
-                }
-            }
-            Op::SendMany(items) => {
-                let (mut left, mut back, mut sent) = (items.clone(), Vec::new(), 0);
-                let done = sender.try_send_many(&mut left);
-                let mut rest = items.iter();
-                for item in rest.by_ref() {
-                    match oracle.send(*item) {
-                        '-' => back.push(*item),
-                        'w' | 'E' => {
-                            back.push(*item);
-                            break;
-                        }
-                        _ => sent += 1,
-                    }
-                }
-                back.extend(rest);
-                prop_assert_eq!((left, done.sent), (back, sent));
-            }
-            Op::Take(count) => {
-                for _ in 0..*count {
-                    let (entry, row) = (receiver.try_recv_at(now).ok(), oracle.take());
-                    prop_assert_eq!(entry.is_some(), row.is_some());
-                    let (Some(entry), Some(row)) = (entry, row) else { break };
-                    let got = (entry.item, entry.sequence as usize, entry.replaced);
-                    prop_assert_eq!(got, (row.item, row.sequence, row.replaced));
-                    check_gap(entry.missed, &oracle, &mut told, next..row.sequence)?;
-                    next = row.sequence + 1;
-                }
-            }
-            Op::Pass(millis) => oracle.now += millis,
-            Op::Sweep => {
-                sender.sweep_at(now);
-                oracle.expire();
-                if oracle.ended.is_none() {
-                    oracle.check_behind();
-                }
-            }
-        }
-        let account = receiver.account();
-        prop_assert!(account.is_conserved(), "{account:?}");
-        let queued = (account.queued as usize, account.queued_bytes, account.offered as usize);
-        prop_assert_eq!(queued, (oracle.rows.len(), oracle.bytes(), oracle.fates.len()));
-        prop_assert_eq!(sender.ended(), oracle.ended);
-    }
-    let (now, mut last) = (start + Duration::from_millis(oracle.now), next);
-    while let Ok(entry) = receiver.try_recv_at(now) {
-        let row = oracle.take().unwrap();
-        prop_assert_eq!(entry.sequence as usize, row.sequence);
-        check_gap(entry.missed, &oracle, &mut told, last..row.sequence)?;
-        last = row.sequence + 1;
-    }
-    oracle.take();
-    let end = oracle.fates.len();
-    check_gap(receiver.take_missed(), &oracle, &mut told, last.min(end)..end)?;
-    prop_assert_eq!(receiver.take_missed(), None, "told once");
-    let account = sender.account();
-    let of = |fate| oracle.fates.iter().filter(|is| **is == fate).count() as u64;
-    let lost = [of(Fate::Refused), of(Fate::Dropped), of(Fate::Expired)];
-    prop_assert_eq!([account.refused, account.dropped, account.expired], lost);
-    prop_assert_eq!(told, lost, "all that was lost was told");
-    prop_assert_eq!((account.received, account.replaced), (of(Fate::Received), of(Fate::Replaced)));
-    Ok(())
+    let mut bench = Bench::new(policy, kind, most);
+    ops.iter().try_for_each(|op| bench.step(op))?;
+    bench.finish()
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
