@@ -5,8 +5,11 @@
 //! | [`mailbox()`] | messages, in order | handing them from many threads or tasks to one |
 //! | [`broadcast`] | entries, in order, for many readers | nothing lost, nothing copied |
 //! | [`overwriting`] | the newest messages, in order | a writer that must never wait |
+//! | [`overflow`] | messages, as a policy says | a reader that falls behind and is told |
+//! | [`keyed`] | the latest value of each key | prices, states: one place per key |
 //! | [`ByteQueue`] | encoded bytes, in order | the outgoing stream of one connection |
 //! | [`BlockPool`] | spare blocks | so that busy byte queues share a few warm blocks |
+//! | [`line`] | items that may still change | an overflow queue of your own |
 //! | [`Monitor`] | any state | waiting for a change of it, from threads and from tasks |
 //! | [`Waiters`] | who waits | the wake-ups of the mailbox, and of a queue of your own |
 //!
@@ -15,7 +18,8 @@
 //! `cargo bench -p floodway-queue`. `cargo run -p floodway-queue --example mailbox` shows it.
 //!
 //! All of them cost next to nothing while idle, grow on demand and give memory back after a
-//! burst. None of them decides what happens when a consumer is slow: that is the bus's business.
+//! burst. What happens when a consumer is slow is the choice of a type, or of an
+//! [`overflow::Policy`].
 #![deny(unsafe_code)]
 
 mod allocator;
@@ -23,8 +27,10 @@ mod barrier;
 mod block_pool;
 pub mod broadcast;
 mod byte_queue;
+pub mod keyed;
 pub mod line;
 pub mod mailbox;
+mod meeting;
 mod monitor;
 pub mod overflow;
 pub mod overwriting;

@@ -200,6 +200,12 @@ pub fn age(at_ms: u32, now_ms: u32) -> u32 {
     if age > u32::MAX / 2 { 0 } else { age }
 }
 
+/// The time from one moment to another, both of them on the clock of [`Stamp::at_ms`].
+#[inline]
+pub fn time_between(from_ms: u32, to_ms: u32) -> Duration {
+    Duration::from_millis(age(from_ms, to_ms).into())
+}
+
 impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
     /// Whether no item is queued. There may be a gap to tell of: [`Line::has_gap`].
     #[inline]
@@ -232,8 +238,7 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
 
     /// The age of the first item in line.
     pub fn oldest(&self, now_ms: u32) -> Option<Duration> {
-        let front = self.entries.front()?;
-        Some(Duration::from_millis(age(front.stamp.at_ms, now_ms).into()))
+        Some(time_between(self.entries.front()?.stamp.at_ms, now_ms))
     }
 
     /// Puts an item at the end.
@@ -278,6 +283,18 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
         self.entries.get(at).map(|entry| &entry.item)
     }
 
+    /// The stamp of the item found there.
+    #[inline]
+    pub fn stamp(&self, at: usize) -> Option<Stamp> {
+        self.entries.get(at).map(|entry| entry.stamp)
+    }
+
+    /// The key of the item found there, if it has one.
+    #[inline]
+    pub fn key(&self, at: usize) -> Option<&K> {
+        self.keys.as_deref()?.key(at)
+    }
+
     /// Lets `renew` put a later item in the place of a queued one. The stamp's `replaced` counts
     /// those it replaces: with those its predecessor stood for, it stands for so many.
     #[inline]
@@ -311,6 +328,7 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
         self.take_entry().map(|entry| (entry.item, stamp))
     }
 
+    #[inline]
     fn take_entry(&mut self) -> Option<Entry<T>> {
         let entry = self.entries.pop_front()?;
         self.first_place += entry.item.count() as u64;
@@ -320,13 +338,22 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
         if let Some(keys) = &mut self.keys {
             keys.pop();
         }
-        if self.entries.is_empty() {
+        if self.entries.is_empty() && self.is_spacious() {
             self.settle();
         }
         Some(entry)
     }
 
+    /// Whether it holds more memory than a line that has run empty should.
+    #[inline]
+    fn is_spacious(&self) -> bool {
+        let keys = self.keys.as_ref().map_or(0, |keys| keys.capacity());
+        self.entries.capacity().max(self.gaps.capacity()).max(keys) > RETAINED
+    }
+
     /// The line has run empty: the memory of a burst goes back.
+    #[cold]
+    #[inline(never)]
     fn settle(&mut self) {
         if self.entries.capacity() > RETAINED {
             self.entries = VecDeque::new();
@@ -344,3 +371,6 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
         entries + self.gaps.held_bytes() + keys + self.own_bytes + self.garbage.held_bytes()
     }
 }
+
+#[cfg(all(test, not(floodway_loom)))]
+mod tests;

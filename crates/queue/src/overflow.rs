@@ -3,14 +3,114 @@
 //! A [`Policy`] is asked before an item is taken, and as time passes. It sees how full the queue
 //! is, how long the first in line has waited, how long the consumer has taken nothing, and the item
 //! ([`Offer`]); it answers accept, refuse, replace, drop the oldest, expire, delay or end
-//! ([`Verdict`]). The policies that people ask for are written with it.
+//! ([`Verdict`]). The policies that people ask for are written with it, and with nothing else:
 //!
-//! Whatever a policy answers, the limits of the queue hold.
+//! | policy | at the limit |
+//! | --- | --- |
+//! | [`Disconnect`] | the queue ends; what is queued stays readable |
+//! | [`DropNewest`] | the item is refused |
+//! | [`DropOldest`] | those that wait longest are dropped |
+//! | [`Block`] | the sender waits for room, and at its deadline has its item back |
+//! | [`Conflate`], [`Fold`] | always: one place per key, for the latest or a fold of all |
+//! | [`TimeToLive`] | always: what has waited too long is skipped; around another policy |
+//! | [`Behind`] | always: who takes nothing for too long is ended; around another policy |
+//! | [`BurstCredit`] | who mostly keeps up may fall behind further |
+//!
+//! Whatever a policy answers, the limits of the queue hold: an item that it accepts beyond them is
+//! not queued, and ends the queue. And nothing is lost in silence: the receiver is told what it
+//! missed where it missed it ([`Missed`]), and both sides can read an [`Account`] of all items.
+//!
+//! [`queue`] makes a queue of many senders and one receiver, [`queue_by`] one whose items are
+//! weighed. [`Buffer`] is what is under them: no lock, no clock, one owner.
+//!
+//! # How it works
+//!
+//! A buffer is a [`Line`](crate::line::Line) with a policy. The handles share it under a mutex,
+//! which is held for one item, or one batch; what is dropped is dropped outside of it, so that the
+//! policy, keys and weights are the only code of the user that runs inside. A policy that does not
+//! look at times ([`Policy::TIMED`]) costs no look at the clock.
 
+mod account;
+mod buffer;
+mod conflate;
+mod credit;
+mod error;
+mod handle;
+mod limit;
+mod policy;
+mod receiver;
+mod sender;
+mod time;
+
+use std::convert::Infallible;
 use std::fmt;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub use crate::line::Depth;
+use crate::mailbox::{Limits, Weigh};
+use crate::meeting::Meeting;
+pub use account::{Account, Missed};
+pub use buffer::{Buffer, Entry, Sent, When};
+pub use conflate::{Conflate, Fold};
+pub use credit::{BurstCredit, CreditError};
+pub use error::{RecvError, SendError};
+pub use limit::{Block, Disconnect, DropNewest, DropOldest};
+pub use policy::{FromFn, Policy, Status, Tick, from_fn};
+pub use receiver::Receiver;
+pub use sender::{Sender, SentMany};
+pub use time::{Behind, TimeToLive};
+
+/// A queue of counted items, with a policy.
+///
+/// # Examples
+///
+/// ```
+/// use floodway_queue::Limits;
+/// use floodway_queue::overflow::{self, DropOldest};
+/// let (sender, mut receiver) = overflow::queue(Limits::messages(2)?, DropOldest);
+/// for n in 0..5 {
+///     sender.try_send(n)?;
+/// }
+/// let entry = receiver.try_recv()?;
+/// assert_eq!(entry.item, 3);
+/// let missed = entry.missed.unwrap();
+/// assert_eq!((missed.dropped(), missed.first(), missed.last()), (3, 0, 2));
+/// assert_eq!(sender.account().dropped, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn queue<T, P: Policy<T>>(limits: Limits, policy: P) -> (Sender<T, P>, Receiver<T, P>) {
+    queue_by(limits, policy)
+}
+
+/// A queue whose items are weighed by `W`.
+///
+/// # Examples
+///
+/// ```
+/// use floodway_queue::{Limits, Weigh};
+/// use floodway_queue::overflow::{self, DropNewest};
+/// struct Length;
+/// impl Weigh<&str> for Length {
+///     fn bytes(item: &&str) -> u64 {
+///         item.len() as u64
+///     }
+/// }
+/// let limits = Limits::messages(9)?.and_bytes(8)?;
+/// let (sender, _receiver) = overflow::queue_by::<_, _, Length>(limits, DropNewest);
+/// sender.try_send("five5")?;
+/// assert!(sender.try_send("four").is_err());
+/// sender.try_send("thr")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn queue_by<T, P: Policy<T>, W: Weigh<T>>(
+    limits: Limits,
+    policy: P,
+) -> (Sender<T, P, W>, Receiver<T, P, W>) {
+    let meeting = Arc::new(Meeting::new(Buffer::new(limits, policy)));
+    let start = Instant::now();
+    (Sender::new(meeting.clone(), start), Receiver::new(meeting, start))
+}
 
 /// An item that asks to be queued, and the queue it asks.
 pub struct Offer<'a, T: ?Sized, K: ?Sized> {
@@ -40,6 +140,7 @@ impl<T: ?Sized, K: ?Sized> Offer<'_, T, K> {
 
     /// What would be queued with it: at the end, or with a key in the place of the queued item of
     /// that key.
+    #[inline]
     pub fn depth_with(&self, key: Option<&K>) -> Depth {
         let place = key.and_then(|key| self.queued_under(key));
         Depth {
@@ -49,8 +150,35 @@ impl<T: ?Sized, K: ?Sized> Offer<'_, T, K> {
     }
 
     /// Whether it fits the limits, so placed.
+    #[inline]
     pub fn fits(&self, key: Option<&K>) -> bool {
         self.depth_with(key).is_within(self.most)
+    }
+
+    /// Which limit it would be beyond, so placed.
+    #[inline]
+    pub fn excess(&self, key: Option<&K>) -> Option<Limit> {
+        Limit::beyond(self.depth_with(key), self.most)
+    }
+
+    /// Whether it would fit if nothing were queued.
+    pub fn fits_alone(&self) -> bool {
+        Depth { messages: 1, bytes: self.bytes }.is_within(self.most)
+    }
+
+    /// The same item for a policy that has no keys.
+    #[inline]
+    fn without_keys(&self) -> Offer<'_, T, Infallible> {
+        Offer {
+            item: self.item,
+            bytes: self.bytes,
+            depth: self.depth,
+            most: self.most,
+            oldest: self.oldest,
+            stalled: self.stalled,
+            waited: self.waited,
+            queued: &|never: &Infallible| match *never {},
+        }
     }
 }
 
@@ -82,6 +210,19 @@ pub enum Limit {
     Credit,
 }
 
+impl Limit {
+    #[inline]
+    fn beyond(depth: Depth, most: Depth) -> Option<Self> {
+        if depth.messages > most.messages {
+            Some(Self::Messages)
+        } else if depth.bytes > most.bytes {
+            Some(Self::Bytes)
+        } else {
+            None
+        }
+    }
+}
+
 /// What is to happen with an item. `K` is the key of an item that another may replace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -95,7 +236,7 @@ pub enum Verdict<K> {
     /// Drop the item that waits longest, and ask again. With nothing queued, and for an item that
     /// does not fit the limits even alone: refuse.
     DropOldest,
-    /// Drop all that have waited for longer, and ask again.
+    /// Drop all that have waited for longer, and ask again. If nobody has: refuse.
     Expire(Duration),
     /// Ask again when something was taken, and at the latest after this time. To a sender that does
     /// not wait it is a refusal.

@@ -88,6 +88,7 @@ impl Waiters {
     }
 
     /// How many wait; as of some moment, which may have passed.
+    #[inline]
     pub fn waiting(&self) -> u32 {
         self.waiting.load(Ordering::Relaxed)
     }

@@ -35,7 +35,19 @@ impl<G: Gap> Gaps<G> {
     }
 
     /// The gap in front of the first place, which all gaps up to there become a part of.
+    #[inline]
     pub(super) fn at_front(&mut self, place: u64) -> &mut G {
+        // Mostly there is one already, and none behind it that would have to be merged.
+        let merges = self.before.get(1).is_some_and(|(at, _)| *at <= place);
+        if merges || self.before.front().is_none_or(|(at, _)| *at > place) {
+            self.make_front(place);
+        }
+        let front = &mut self.before[0];
+        front.0 = place;
+        &mut front.1
+    }
+
+    fn make_front(&mut self, place: u64) {
         self.reserve_one();
         while self.before.get(1).is_some_and(|(at, _)| *at <= place)
             && let Some((_, earlier)) = self.before.pop_front()
@@ -43,11 +55,9 @@ impl<G: Gap> Gaps<G> {
             let (_, later) = &mut self.before[0];
             later.merge(&earlier);
         }
-        match self.before.front_mut() {
-            Some((at, _)) if *at <= place => *at = place,
-            _ => self.before.push_front((place, G::default())),
+        if self.before.front().is_none_or(|(at, _)| *at > place) {
+            self.before.push_front((place, G::default()));
         }
-        &mut self.before[0].1
     }
 
     /// The gap in front of the next place to come.
@@ -62,6 +72,12 @@ impl<G: Gap> Gaps<G> {
 
     pub(super) fn places(&self) -> impl Iterator<Item = u64> {
         self.before.iter().map(|(place, _)| *place)
+    }
+
+    /// Gaps there is room for.
+    #[inline]
+    pub(super) fn capacity(&self) -> usize {
+        self.before.capacity()
     }
 
     pub(super) fn settle(&mut self) {
@@ -93,6 +109,7 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
     }
 
     /// The gap right before the first item in line, empty if there was none.
+    #[inline]
     pub fn gap_at_front(&mut self) -> &mut G {
         self.gaps.at_front(self.first_place)
     }

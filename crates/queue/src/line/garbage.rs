@@ -63,6 +63,13 @@ impl<T: Item> Garbage<T> {
         Some(item)
     }
 
+    /// One that is to be freed elsewhere.
+    pub(super) fn take_one(&mut self) -> Option<T> {
+        let item = self.pop();
+        self.settle();
+        item
+    }
+
     /// Frees up to `count`.
     pub(super) fn free(&mut self, count: usize) {
         for _ in 0..count {
@@ -70,6 +77,10 @@ impl<T: Item> Garbage<T> {
                 break;
             }
         }
+        self.settle();
+    }
+
+    fn settle(&mut self) {
         if self.entries.is_empty() && self.entries.capacity() > RETAINED {
             self.entries = VecDeque::new();
         }

@@ -43,6 +43,13 @@ impl<K: Default> Keys<K> {
         Some((place - self.first_place) as usize)
     }
 
+    /// The key of the entry with that index, if it has one.
+    #[inline]
+    pub(super) fn key(&self, at: usize) -> Option<&K> {
+        let (hash, key) = self.rows.get(at)?;
+        (*hash != NO_KEY).then_some(key)
+    }
+
     /// A further entry at the end.
     pub(super) fn push(&mut self, key: Option<(u64, K)>) {
         let Some((hash, key)) = key else { return self.rows.push_back((NO_KEY, K::default())) };

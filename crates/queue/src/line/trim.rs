@@ -6,6 +6,7 @@ use super::{Depth, Entry, Gap, Item, Line, Span, age};
 impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
     /// Drops the first `count` items in line. `gone` books each part of them, in the gap where they
     /// were, and may keep it for its memory.
+    #[inline]
     pub fn drop_front(&mut self, count: u64, mut gone: impl FnMut(&mut G, Span, T)) {
         let mut left = usize::try_from(count).unwrap_or(usize::MAX);
         while left > 0
@@ -107,6 +108,12 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
     #[inline]
     pub fn reuse_expired(&mut self) -> Option<T> {
         self.garbage.reuse()
+    }
+
+    /// Takes an expired entry that is still in memory, so that it can be freed elsewhere.
+    #[inline]
+    pub fn take_expired(&mut self) -> Option<T> {
+        if self.garbage.is_empty() { None } else { self.garbage.take_one() }
     }
 
     /// Gives room back that no entry needs now.

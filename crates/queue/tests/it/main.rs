@@ -3,9 +3,11 @@
 
 mod broadcast;
 mod drops;
+mod keyed;
 mod limits;
 mod memory;
 mod model;
+mod overflow;
 mod overwriting;
 mod stress;
 mod waiting;
