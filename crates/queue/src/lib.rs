@@ -3,6 +3,7 @@
 //! | type | holds | for |
 //! | --- | --- | --- |
 //! | [`mailbox()`] | messages, in order | handing them from many threads or tasks to one |
+//! | [`ring`] | items, in order | handing them from one thread or task to one other, cheapest |
 //! | [`broadcast`] | entries, in order, for many readers | nothing lost, nothing copied |
 //! | [`overwriting`] | the newest messages, in order | a writer that must never wait |
 //! | [`ByteQueue`] | encoded bytes, in order | the outgoing stream of one connection |
@@ -26,6 +27,7 @@ mod byte_queue;
 pub mod mailbox;
 mod monitor;
 pub mod overwriting;
+pub mod ring;
 mod sync;
 pub mod waiters;
 

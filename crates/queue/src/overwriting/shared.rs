@@ -26,7 +26,7 @@ use std::mem::MaybeUninit;
 
 use super::error::{CapacityError, Closed};
 use crate::barrier::Barrier;
-use crate::sync::{AtomicU32, AtomicU64, Backoff, Ordering, UnsafeCell};
+use crate::sync::{AtomicU32, AtomicU64, Backoff, Ordering, UnsafeCell, peek};
 use crate::waiters::Waiters;
 
 /// In `tail`: a writer is at work. The number of items ever pushed stands above it.
@@ -157,7 +157,7 @@ impl<T> Shared<T> {
     fn lock(&self) -> u64 {
         let mut backoff = Backoff::default();
         loop {
-            let tail = self.tail.load(Ordering::Relaxed);
+            let tail = peek(&self.tail);
             // Acquire: pairs with the Release that ended the turn before.
             let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
             if tail & LOCKED == 0

@@ -7,6 +7,7 @@ mod limits;
 mod memory;
 mod model;
 mod overwriting;
+mod ring;
 mod stress;
 mod waiting;
 

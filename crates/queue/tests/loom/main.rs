@@ -15,12 +15,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 mod broadcast;
 mod mailbox;
 mod overwriting;
+mod ring;
 mod waiters;
 
 /// Tries all orders of `model`, with up to `preemptions` places where a thread is interrupted.
 fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
+    builder.preemption_bound =
+        Some(std::env::var("PB").map_or(preemptions, |v| v.parse().unwrap()));
     let orders = Arc::new(AtomicUsize::new(0));
     let count = orders.clone();
     builder.check(move || {
