@@ -8,7 +8,8 @@
 //!
 //! # How it works
 //!
-//! The item of position `p` is in slot `p % capacity`. The producer publishes by a plain store of
+//! The item of position `p` is in slot `p % slots`; slots are as many as the capacity, rounded up
+//! to a power of two. The producer publishes by a plain store of
 //! `tail`, the number of items ever pushed; the consumer gives room back by a plain store of
 //! `head`, the number of items ever taken. Each side knows its own number by heart, and remembers
 //! what it last saw of the other's: the producer looks at `head` when the room it knows of is used
@@ -20,7 +21,8 @@
 //!
 //! A side that goes to sleep sets a flag in a word that is hardly ever written, so both sides have
 //! it in their caches. The other looks at it after each of its steps, without a fence: the one that
-//! goes to sleep pays for both (`barrier.rs`). The same word says that a side is gone. A producer
+//! goes to sleep pays for both (`barrier.rs`). Where that cannot be had, a third flag says so, which
+//! costs nothing where it can. The same word says that a side is gone. A producer
 //! that learns so right after a push takes its item back.
 //!
 //! # Orderings
@@ -47,7 +49,7 @@ use front::Front;
 use shared::Shared;
 
 /// A ring of `capacity` items with its two ends. Any capacity from 1 to [`MAX_CAPACITY`] will do;
-/// the memory for it is allocated here.
+/// the memory for it, rounded up to a power of two, is allocated here.
 ///
 /// # Errors
 ///

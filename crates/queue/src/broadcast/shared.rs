@@ -215,8 +215,8 @@ impl<T> Shared<T> {
     fn arm(&self, flag: u32) {
         // AcqRel: pairs with the exchange that clears it, which then sees the registration.
         self.quiet.flags.fetch_or(flag, Ordering::AcqRel);
-        // Pairs with the fences in `released` and `reclaim`: either they see the flag, or what
-        // they changed before is seen by the second look.
+        // Pairs with the fence in `released`: either that sees the flag, or what was changed
+        // before it is seen by the second look.
         fence(Ordering::SeqCst);
     }
 
@@ -381,9 +381,9 @@ impl<T> Drop for Reclaimed<'_, T> {
         let shared = self.shared;
         // Release: pairs with the Acquire in `Turn::admit`. The drops come before the writes.
         shared.quiet.freed.store(self.lowest, Ordering::Release);
+        // No fence is needed after it: a producer that sets its flag takes this lock once more for
+        // its second look. Either it came before, and the flag is seen below; or it sees the room.
         shared.registry().reclaiming = false;
-        // Pairs with the fence in `arm`.
-        fence(Ordering::SeqCst);
         if shared.quiet.flags.load(Ordering::Relaxed) & PRODUCERS_WAIT == 0 {
             return;
         }

@@ -19,7 +19,8 @@ use crate::waiters::{Place, block_until};
 /// back at once, and wakes the producer once. [`pop`](Self::pop) and
 /// [`pop_blocking`](Self::pop_blocking) do both, for one item.
 ///
-/// Dropping it drops what is there, and makes further pushes fail.
+/// Dropping it drops what is there, and makes further pushes fail. What comes in at that moment is
+/// dropped by the producer's next push, or with the producer.
 pub struct Consumer<T> {
     front: Front<T>,
     place: Place,
@@ -202,7 +203,7 @@ impl<T> fmt::Debug for Consumer<T> {
 impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
         self.place.leave(self.front.shared.waiters(CONSUMER_WAITS));
-        // One that comes in right now goes back to the producer, or is dropped with the ring.
+        // What comes in from here on is for the producer to drop, see `Back::clear`.
         self.front.drain(usize::MAX, drop);
     }
 }

@@ -11,40 +11,49 @@ use crate::sync::Ordering;
 /// The consumer's end: there is one.
 pub(super) struct Front<T> {
     pub(super) shared: Arc<Shared<T>>,
-    /// As in `head`, but while a batch is read.
-    position: u64,
     /// There is an item at each position below, as far as is known.
     known: u64,
-    /// The slot of `position`.
-    slot: u32,
 }
 
 impl<T> Front<T> {
     pub(super) fn new(shared: Arc<Shared<T>>) -> Self {
-        Self { shared, position: 0, known: 0, slot: 0 }
+        Self { shared, known: 0 }
+    }
+
+    /// The next one. Not copied, see there in `Back`.
+    #[inline(always)]
+    fn position(&self) -> u64 {
+        // Relaxed: only this end stores it.
+        self.shared.head.0.load(Ordering::Relaxed)
     }
 
     /// Whether there is an item; looks at the other end only if none is known of.
     #[inline(always)]
     pub(super) fn has_next(&mut self) -> bool {
-        self.position < self.known || self.look() > 0
+        self.has_next_at(self.position())
     }
 
-    /// Looks how far the other end has come; says how many items there are.
     #[inline(always)]
-    pub(super) fn look(&mut self) -> u64 {
+    fn has_next_at(&mut self, position: u64) -> bool {
+        position < self.known || self.look() > position
+    }
+
+    /// Looks how far the other end has come; says up to where there are items.
+    #[inline(always)]
+    fn look(&mut self) -> u64 {
         // Acquire: the items below were written before; pairs with the Release in `Back`.
         self.known = self.shared.tail.0.load(Ordering::Acquire);
-        self.known - self.position
+        self.known
     }
 
     #[inline(always)]
     pub(super) fn pop(&mut self) -> Result<T, PopError> {
-        if !self.has_next() {
+        let position = self.position();
+        if !self.has_next_at(position) {
             self.none()?;
         }
-        let item = self.read();
-        self.publish();
+        let item = self.read(position);
+        self.publish(position + 1);
         Ok(item)
     }
 
@@ -55,51 +64,51 @@ impl<T> Front<T> {
             return Err(PopError::Empty);
         }
         // It left after its last push, which we may have been too early to see.
-        if self.look() > 0 { Ok(()) } else { Err(PopError::Closed) }
+        if self.look() > self.position() { Ok(()) } else { Err(PopError::Closed) }
     }
 
     /// Takes up to `limit` items and hands them to `each`, in order; says how many.
     #[inline]
     pub(super) fn drain(&mut self, limit: usize, mut each: impl FnMut(T)) -> usize {
-        let mut there = self.known - self.position;
-        if there < limit as u64 {
-            there = self.look();
+        let position = self.position();
+        if self.known - position < limit as u64 {
+            self.look();
         }
-        let count = there.min(limit as u64);
+        let count = (self.known - position).min(limit as u64);
         if count == 0 {
             return 0;
         }
         /// Gives the room back, also if `each` panics: what it was given is taken.
-        struct Taken<'a, T>(&'a mut Front<T>);
+        struct Taken<'a, T>(&'a Front<T>, u64);
         impl<T> Drop for Taken<'_, T> {
             fn drop(&mut self) {
-                self.0.publish();
+                self.0.publish(self.1);
             }
         }
-        let taken = Taken(self);
-        (0..count).for_each(|_| each(taken.0.read()));
+        let mut taken = Taken(self, position);
+        for _ in 0..count {
+            let item = taken.0.read(taken.1);
+            taken.1 += 1;
+            each(item);
+        }
         count as usize
     }
 
-    /// Moves the next item out. There must be one.
+    /// Moves the item of a position out at which there is one.
     #[inline(always)]
-    fn read(&mut self) -> T {
-        debug_assert!(self.position < self.known, "read from an empty ring");
-        let slot = self.shared.slot(self.slot);
-        // SAFETY: invariant 3: the slot of `position`, which is below `known`, holds an item and
-        // is this end's. `position` moves on, so it is moved out once.
-        let item = slot.with(|slot| unsafe { (*slot).assume_init_read() });
-        self.position += 1;
-        self.slot = self.shared.after(self.slot);
-        item
+    fn read(&self, position: u64) -> T {
+        debug_assert!(position < self.known, "read from an empty ring");
+        // SAFETY: invariant 3: called by this end's two ways to take, for each position from
+        // `head` on once, below `known`: the slot is this end's and holds an item.
+        self.shared.slot(position).with(|slot| unsafe { (*slot).assume_init_read() })
     }
 
-    /// Lets the other end have the room of what was read, and wakes it if it waits for that.
+    /// Lets the other end have the slots below `head`, and wakes it if it waits for that.
     #[inline(always)]
-    fn publish(&self) {
+    fn publish(&self, head: u64) {
         // Release: pairs with the Acquire in `Back::look`; the items are out of their slots.
-        self.shared.head.0.store(self.position, Ordering::Release);
-        if self.shared.flags_after_step() & PRODUCER_WAITS != 0 {
+        self.shared.head.0.store(head, Ordering::Release);
+        if self.shared.flags_after_step(PRODUCER_WAITS) != 0 {
             self.shared.wake(PRODUCER_WAITS);
         }
     }

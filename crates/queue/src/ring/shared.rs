@@ -3,8 +3,8 @@
 //! Invariants, which the safety proofs here, in `back.rs` and in `front.rs` refer to by number:
 //!
 //! 1. There is one [`Back`](super::back::Back), which alone stores `tail`, and one
-//!    [`Front`](super::front::Front), which alone stores `head`; each knows the value it stored
-//!    last. Neither can be cloned, and whatever changes them borrows them exclusively.
+//!    [`Front`](super::front::Front), which alone stores `head`. Neither can be cloned, and whatever
+//!    changes these numbers borrows the end exclusively.
 //! 2. `head <= tail <= head + capacity`. The slots of the positions from `head` to `tail` hold
 //!    items, all others are empty.
 //! 3. The slots from `tail` to `room_until` are the back's: `room_until` is the capacity above a
@@ -28,6 +28,8 @@ pub(super) const PRODUCER_WAITS: u32 = 2;
 pub(super) const CONSUMER_GONE: u32 = 4;
 /// In `flags`: the producer is gone. Set after its last step.
 pub(super) const PRODUCER_GONE: u32 = 8;
+/// In `flags`: each step has to be followed by a fence. Set from the beginning or never.
+const FENCED: u32 = 16;
 
 type Slot<T> = UnsafeCell<MaybeUninit<T>>;
 
@@ -49,6 +51,8 @@ pub(super) struct Position(pub(super) AtomicU64);
 struct Quiet<T> {
     flags: AtomicU32,
     capacity: u32,
+    /// The number of slots, a power of two, less one.
+    mask: u64,
     slots: Box<[Slot<T>]>,
     barrier: Barrier,
     consumer: Waiters,
@@ -69,17 +73,21 @@ impl<T> Shared<T> {
             Ok(capacity) if capacity <= MAX_CAPACITY => capacity,
             _ => return Err(CapacityError::TooLarge),
         };
+        // More slots than are used: finding one is a third of what a push would cost otherwise.
+        let count = capacity.next_power_of_two();
         let mut slots: Vec<Slot<T>> = Vec::new();
-        slots.try_reserve_exact(capacity as usize).map_err(|_| CapacityError::TooLarge)?;
-        slots.extend((0..capacity).map(|_| Slot::new(MaybeUninit::uninit())));
+        slots.try_reserve_exact(count as usize).map_err(|_| CapacityError::TooLarge)?;
+        slots.extend((0..count).map(|_| Slot::new(MaybeUninit::uninit())));
+        let barrier = Barrier::new();
         Ok(Self {
             tail: Position(AtomicU64::new(0)),
             head: Position(AtomicU64::new(0)),
             quiet: Quiet {
-                flags: AtomicU32::new(0),
+                flags: AtomicU32::new(if barrier.is_free() { 0 } else { FENCED }),
                 capacity,
+                mask: u64::from(count - 1),
                 slots: slots.into_boxed_slice(),
-                barrier: Barrier::new(),
+                barrier,
                 consumer: Waiters::new(),
                 producer: Waiters::new(),
             },
@@ -100,32 +108,34 @@ impl<T> Shared<T> {
         (tail - head).min(u64::from(self.quiet.capacity)) as usize
     }
 
+    /// The slot of this position.
     #[inline(always)]
-    pub(super) fn slot(&self, slot: u32) -> &Slot<T> {
-        debug_assert!(slot < self.quiet.capacity, "no such slot");
-        // SAFETY: there are `capacity` slots, and slots are counted modulo that: by `after` and
-        // `before`, and in `drop` below.
-        unsafe { self.quiet.slots.get_unchecked(slot as usize) }
+    pub(super) fn slot(&self, position: u64) -> &Slot<T> {
+        let slot = (position & self.quiet.mask) as usize;
+        debug_assert!(slot < self.quiet.slots.len(), "no such slot");
+        // SAFETY: the mask is the number of slots less one, so this is below it.
+        unsafe { self.quiet.slots.get_unchecked(slot) }
     }
 
-    /// The slot that follows.
+    /// After each step of an end: those of the flags that are `wanted`, and set.
     #[inline(always)]
-    pub(super) fn after(&self, slot: u32) -> u32 {
-        if slot + 1 == self.quiet.capacity { 0 } else { slot + 1 }
-    }
-
-    /// The slot that it follows.
-    pub(super) fn before(&self, slot: u32) -> u32 {
-        if slot == 0 { self.quiet.capacity - 1 } else { slot - 1 }
-    }
-
-    /// What an end has to know after each of its steps.
-    #[inline(always)]
-    pub(super) fn flags_after_step(&self) -> u32 {
+    pub(super) fn flags_after_step(&self, wanted: u32) -> u32 {
         // Pairs with the barrier in `arm`: either this sees that the other waits, or the other,
         // which looks again after its barrier, sees the step.
+        Barrier::frequent_if_free();
+        match self.quiet.flags.load(Ordering::Relaxed) & (wanted | FENCED) {
+            0 => 0,
+            flags => self.flags_after_fence(wanted, flags),
+        }
+    }
+
+    #[cold]
+    fn flags_after_fence(&self, wanted: u32, seen: u32) -> u32 {
+        if seen & FENCED == 0 {
+            return seen;
+        }
         self.quiet.barrier.frequent();
-        self.quiet.flags.load(Ordering::Relaxed)
+        self.quiet.flags.load(Ordering::Relaxed) & wanted
     }
 
     /// Whether this flag is set. Acquire: if an end is gone, all it did comes before.
@@ -171,9 +181,8 @@ impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
         let head = self.head.0.load(Ordering::Relaxed);
         for position in head..self.tail.0.load(Ordering::Relaxed) {
-            let slot = self.slot((position % u64::from(self.quiet.capacity)) as u32);
             // SAFETY: both ends are gone, and by invariant 2 these slots hold items.
-            slot.with_mut(|slot| unsafe { (*slot).assume_init_drop() });
+            self.slot(position).with_mut(|slot| unsafe { (*slot).assume_init_drop() });
         }
     }
 }

@@ -45,7 +45,7 @@ fn a_backlog_is_taken_by_a_few_operations_however_deep_it_is() {
     for depth in [1, 10, 100, 1_000, 100_000] {
         let pushed = cost(|| assert_eq!(producer.try_push_many(&mut (0..depth)), Ok(depth)));
         let taken = cost(|| assert_eq!(consumer.drain(usize::MAX, |_| ()), depth));
-        assert!(pushed <= 4 && taken <= 3, "{pushed} and {taken} operations at depth {depth}");
+        assert!(pushed <= 6 && taken <= 4, "{pushed} and {taken} operations at depth {depth}");
     }
     (0..50_000).for_each(|n| producer.try_push(n).unwrap());
     let push = cost(|| producer.try_push(0).unwrap());
