@@ -27,7 +27,7 @@ use super::patience::WaitStrategy;
 use super::turn::Back;
 use crate::barrier::Arc;
 use crate::overwriting::{CapacityError, MAX_CAPACITY};
-use crate::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, UnsafeCell, fence};
+use crate::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, UnsafeCell, fence, own};
 use crate::waiters::Waiters;
 
 /// In `state`: a producer, or a consumer that goes to sleep, is at work.
@@ -303,10 +303,14 @@ impl<T> Shared<T> {
     pub(super) fn reclaim(&self) {
         loop {
             let mut registry = self.registry();
+            if registry.reclaiming {
+                return;
+            }
             let lowest = registry.cursors.iter().map(|cursor| cursor.position()).min();
             let lowest = lowest.unwrap_or_else(|| self.state() >> SHIFT);
-            let freed = self.quiet.freed.load(Ordering::Relaxed);
-            if registry.reclaiming || lowest <= freed {
+            // Whoever stored it last had this lock afterwards.
+            let freed = own(&self.quiet.freed);
+            if lowest <= freed {
                 return;
             }
             registry.reclaiming = true;

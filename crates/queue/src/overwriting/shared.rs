@@ -26,7 +26,7 @@ use std::mem::MaybeUninit;
 
 use super::error::{CapacityError, Closed};
 use crate::barrier::Barrier;
-use crate::sync::{AtomicU32, AtomicU64, Backoff, Ordering, UnsafeCell, peek};
+use crate::sync::{AtomicU32, AtomicU64, Backoff, Ordering, UnsafeCell, own, peek};
 use crate::waiters::Waiters;
 
 /// In `tail`: a writer is at work. The number of items ever pushed stands above it.
@@ -183,7 +183,7 @@ impl<T> Shared<T> {
         }
         let position = match SHARED {
             true => self.lock(),
-            false => self.tail.load(Ordering::Relaxed) >> SHIFT,
+            false => own(&self.tail) >> SHIFT,
         };
         // SAFETY: this thread has the turn: by the lock, or by the contract. The reference ends
         // with this call, below, and with the turn, in `evict`.

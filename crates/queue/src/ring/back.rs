@@ -6,7 +6,7 @@
 use super::error::PushError;
 use super::shared::{CONSUMER_GONE, CONSUMER_WAITS, PRODUCER_GONE, Shared};
 use crate::barrier::Arc;
-use crate::sync::Ordering;
+use crate::sync::{Ordering, own};
 
 /// The producer's end: there is one.
 pub(super) struct Back<T> {
@@ -21,11 +21,10 @@ impl<T> Back<T> {
         Self { shared, room_until }
     }
 
-    /// The next one. A copy in here would be one more store for every item, and there are few.
+    /// The next one, which only this end changes. A copy in here would be one more store for every item, and there are few.
     #[inline(always)]
     fn position(&self) -> u64 {
-        // Relaxed: only this end stores it.
-        self.shared.tail.0.load(Ordering::Relaxed)
+        own(&self.shared.tail.0)
     }
 
     /// Whether there is room for one; looks at the other end only if none is known of.

@@ -6,7 +6,7 @@
 use super::error::PopError;
 use super::shared::{CONSUMER_GONE, PRODUCER_GONE, PRODUCER_WAITS, Shared};
 use crate::barrier::Arc;
-use crate::sync::Ordering;
+use crate::sync::{Ordering, own};
 
 /// The consumer's end: there is one.
 pub(super) struct Front<T> {
@@ -20,11 +20,10 @@ impl<T> Front<T> {
         Self { shared, known: 0 }
     }
 
-    /// The next one. Not copied, see there in `Back`.
+    /// The next one, which only this end changes. Not copied, see there in `Back`.
     #[inline(always)]
     fn position(&self) -> u64 {
-        // Relaxed: only this end stores it.
-        self.shared.head.0.load(Ordering::Relaxed)
+        own(&self.shared.head.0)
     }
 
     /// Whether there is an item; looks at the other end only if none is known of.

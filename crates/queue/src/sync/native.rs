@@ -116,3 +116,9 @@ impl Lull {
 pub(crate) fn peek(word: &AtomicU64) -> u64 {
     word.load(Ordering::Relaxed)
 }
+
+/// Reads a word that only this thread stores.
+#[inline(always)]
+pub(crate) fn own(word: &AtomicU64) -> u64 {
+    word.load(Ordering::Relaxed)
+}

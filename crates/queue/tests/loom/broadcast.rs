@@ -226,23 +226,40 @@ fn the_last_producer_wakes_the_consumers() {
     });
 }
 
-/// Two release at once, and a producer wants the room: entries are dropped once, and none is kept.
+/// Two release at once, each twice: entries are dropped once, and none is kept.
 #[test]
 fn entries_are_dropped_once() {
-    explore(2, || {
-        let (producer, ring) = ring(1);
+    explore(3, || {
+        let (producer, ring) = ring(2);
         let (mut first, mut second) = (ring.join(), ring.join());
         let item = Arc::new(());
-        producer.publish_blocking(item.clone(), None).unwrap();
+        (0..2).for_each(|_| producer.publish_blocking(item.clone(), None).unwrap());
         let reading = thread::spawn(move || {
-            drop(second.try_read(1));
+            (0..2).for_each(|_| drop(second.try_read(1).unwrap()));
             second
         });
-        drop(first.try_read(1));
+        (0..2).for_each(|_| drop(first.try_read(1).unwrap()));
         let second = reading.join().unwrap();
         // Whoever finds nothing to do sees to it that nothing is kept.
         assert!(first.try_read(1).is_err());
         assert_eq!(Arc::strong_count(&item), 1);
         drop((producer, second));
+    });
+}
+
+/// Room for one at a time, and two that wait for it: the one who is not let in waits on.
+#[test]
+fn producers_that_wait_are_let_in() {
+    explore(1, || {
+        let (producer, ring) = ring(1);
+        let mut consumer = ring.join();
+        producer.try_publish(0).unwrap();
+        let other = producer.clone();
+        let threads = [
+            thread::spawn(move || producer.publish_blocking(1, None).unwrap()),
+            thread::spawn(move || other.publish_blocking(2, None).unwrap()),
+        ];
+        assert_eq!((0..3).map(|_| next(&mut consumer)).sum::<u64>(), 3);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
 }

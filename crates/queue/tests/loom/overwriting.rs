@@ -58,7 +58,7 @@ fn a_reader_is_met_again_and_again() {
 /// Two writers and a reader: each writer's items in order, gaps exact, memory never shared.
 #[test]
 fn two_writers_and_a_reader() {
-    explore(2, || {
+    explore(3, || {
         let (writer, mut reader) = shared_ring(2).unwrap();
         let writers: Vec<_> = (0..2)
             .map(|id| {

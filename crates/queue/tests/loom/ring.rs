@@ -111,9 +111,9 @@ fn the_two_take_turns() {
     explore(2, || {
         let (mut producer, mut consumer) = ring(1).unwrap();
         let pushing = thread::spawn(move || {
-            (0..3).for_each(|n| producer.push_blocking(n, None).unwrap());
+            (0..2).for_each(|n| producer.push_blocking(n, None).unwrap());
         });
-        (0..3).for_each(|n| assert_eq!(consumer.pop_blocking(None), Ok(n)));
+        (0..2).for_each(|n| assert_eq!(consumer.pop_blocking(None), Ok(n)));
         pushing.join().unwrap();
         assert_eq!(consumer.pop_blocking(None), Err(PopError::Closed));
     });
