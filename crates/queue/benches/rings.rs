@@ -185,5 +185,18 @@ fn main() {
             let name = format!("broadcast {producers} to {consumers}, {strategy:?}, per delivery");
             table(&name, 2_000_000, |n| spread(n, producers, consumers, strategy));
         }
+        crowd(strategy);
     }
+}
+
+/// checklist: H5
+/// Sixteen and sixteen deliver at more than half the rate of two and two, in turns in one run.
+fn crowd(strategy: WaitStrategy) {
+    let runs = (0..9).map(|_| [2, 16].map(|threads| spread(1_000_000, threads, threads, strategy)));
+    let (mut few, mut crowd): (Vec<f64>, Vec<f64>) = runs.map(|[few, crowd]| (few, crowd)).unzip();
+    few.sort_unstable_by(f64::total_cmp);
+    crowd.sort_unstable_by(f64::total_cmp);
+    let kept = few[4] / crowd[4] * 100.0;
+    println!("{:<44} {kept:>7.0} %", format!("broadcast 16 to 16 keeps of 2 to 2, {strategy:?}"));
+    assert!(kept > 50.0, "more threads than cores: {crowd:?} against {few:?} ns a delivery");
 }

@@ -3,6 +3,7 @@
 
 mod broadcast;
 mod drops;
+mod giving_up;
 mod limits;
 mod memory;
 mod model;
