@@ -13,7 +13,8 @@
 //!
 //! A mailbox is limited by messages and bytes ([`Limits`]), costs 128 bytes while it is empty, and
 //! 13 ns a message on one thread, 13 to 20 from thread to thread, 50 to 60 to a task; measure with
-//! `cargo bench -p floodway-queue`. `cargo run -p floodway-queue --example mailbox` shows it.
+//! `cargo bench -p floodway-queue`. `cargo run -p floodway-queue --example mailbox` shows it, and
+//! each of the rings has an example too.
 //!
 //! All of them cost next to nothing while idle, grow on demand and give memory back after a
 //! burst. None of them decides what happens when a consumer is slow: that is the bus's business.

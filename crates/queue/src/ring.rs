@@ -21,9 +21,9 @@
 //!
 //! A side that goes to sleep sets a flag in a word that is hardly ever written, so both sides have
 //! it in their caches. The other looks at it after each of its steps, without a fence: the one that
-//! goes to sleep pays for both (`barrier.rs`). Where that cannot be had, a third flag says so, which
-//! costs nothing where it can. The same word says that a side is gone. A producer
-//! that learns so right after a push takes its item back.
+//! goes to sleep pays for both (`barrier.rs`). Where the system has no such thing, a flag in that
+//! word says that each step needs a fence. The same word says that a side is gone; a producer that
+//! learns so right after a push takes its item back.
 //!
 //! # Orderings
 //!

@@ -21,7 +21,8 @@ impl<T> Back<T> {
         Self { shared, room_until }
     }
 
-    /// The next one, which only this end changes. A copy in here would be one more store for every item, and there are few.
+    /// The next position. A copy in here would be one more store for each item, of which there are
+    /// but two.
     #[inline(always)]
     fn position(&self) -> u64 {
         own(&self.shared.tail.0)

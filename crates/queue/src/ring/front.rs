@@ -20,7 +20,7 @@ impl<T> Front<T> {
         Self { shared, known: 0 }
     }
 
-    /// The next one, which only this end changes. Not copied, see there in `Back`.
+    /// The next position, not copied either.
     #[inline(always)]
     fn position(&self) -> u64 {
         own(&self.shared.head.0)

@@ -1,10 +1,13 @@
 //! What the two ends of a ring share.
 //!
+//! A position is the sequence number of an item, from 0; position `p` has the slot `p & mask`.
+//! There are as many slots as the capacity, rounded up to a power of two.
+//!
 //! Invariants, which the safety proofs here, in `back.rs` and in `front.rs` refer to by number:
 //!
 //! 1. There is one [`Back`](super::back::Back), which alone stores `tail`, and one
-//!    [`Front`](super::front::Front), which alone stores `head`. Neither can be cloned, and whatever
-//!    changes these numbers borrows the end exclusively.
+//!    [`Front`](super::front::Front), which alone stores `head`. Neither can be cloned, and to push
+//!    or pop borrows the end exclusively.
 //! 2. `head <= tail <= head + capacity`. The slots of the positions from `head` to `tail` hold
 //!    items, all others are empty.
 //! 3. The slots from `tail` to `room_until` are the back's: `room_until` is the capacity above a

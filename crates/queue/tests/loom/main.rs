@@ -24,14 +24,14 @@ mod overwriting;
 mod ring;
 mod waiters;
 
-/// Steps of one order.
+/// Steps of one order: one that takes more is an endless loop.
 const MAX_BRANCHES: usize = 3_000;
 
 /// Tries all orders of `model`, with up to `preemptions` places where a thread is interrupted.
 fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound =
-        Some(std::env::var("PB").map_or(preemptions, |v| v.parse().unwrap()));
+    builder.preemption_bound = Some(preemptions);
+    builder.max_branches = MAX_BRANCHES;
     let orders = Arc::new(AtomicUsize::new(0));
     let count = orders.clone();
     builder.check(move || {

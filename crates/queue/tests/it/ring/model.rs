@@ -79,8 +79,10 @@ proptest! {
                     let pushed = producer.try_push_many(&mut items);
                     let expected = oracle.push_many(count);
                     prop_assert_eq!(items.start, oracle.offered);
-                    let full = expected == 0 && count > 0;
-                    prop_assert_eq!(pushed, if full { Err(PushError::Full(())) } else { Ok(expected) });
+                    prop_assert_eq!(pushed, match expected {
+                        0 if count > 0 => Err(PushError::Full(())),
+                        some => Ok(some),
+                    });
                 }
                 Op::PushManyInVain(count) => {
                     let mut items = (oracle.offered..).take(count).collect::<Vec<_>>().into_iter();
