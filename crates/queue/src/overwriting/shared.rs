@@ -26,7 +26,7 @@ use std::mem::MaybeUninit;
 
 use super::error::{CapacityError, Closed};
 use crate::barrier::Barrier;
-use crate::sync::{AtomicU32, AtomicU64, Backoff, Ordering, UnsafeCell, own, peek};
+use crate::sync::{AtomicU32, AtomicU64, Backoff, Ordering, UnsafeCell, own, own_u32, peek};
 use crate::waiters::Waiters;
 
 /// In `tail`: a writer is at work. The number of items ever pushed stands above it.
@@ -213,8 +213,7 @@ impl<T> Shared<T> {
     #[inline(always)]
     fn vacate(&self, back: &mut Back, position: u64) -> u32 {
         let entry = self.entry(back.slot);
-        // Relaxed: only holders of the turn write it.
-        let mut node = entry.load(Ordering::Relaxed);
+        let mut node = own_u32(entry);
         if position >= back.free_until && back.evicted != position - self.slots() {
             node = self.vacate_behind_reader(back, position, node);
         }

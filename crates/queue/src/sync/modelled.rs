@@ -65,3 +65,10 @@ pub(crate) fn own(word: &AtomicU64) -> u64 {
     // SAFETY: loom checks it: a store by another thread, now or not ordered before, is reported.
     unsafe { word.unsync_load() }
 }
+
+/// The same for a smaller word.
+#[expect(unsafe_code, reason = "as above")]
+pub(crate) fn own_u32(word: &AtomicU32) -> u32 {
+    // SAFETY: as above.
+    unsafe { word.unsync_load() }
+}
