@@ -3,7 +3,7 @@
 #
 # Runs each tool that is there and says which are not. Exits with an error if a tool found something.
 #   loom       all orders of the models in tests/loom; needs only Cargo
-#   miri       unit and drop tests on an abstract machine; needs `rustup +nightly component add miri`
+#   miri       tests of one thread, and drops, on an abstract machine; needs `rustup +nightly component add miri`
 #   tsan       the tests of many threads; needs a nightly toolchain
 #   valgrind   leaks and use after free in the drop, limit and memory tests
 set -eu
@@ -21,7 +21,8 @@ if cargo +nightly miri --version >/dev/null 2>&1; then
     # Seeds choose the order of threads. Isolation is off for the clock of waits with a deadline.
     MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-many-seeds=0..4" PROPTEST_CASES=4 \
         CARGO_TARGET_DIR="$target/miri" \
-        cargo +nightly miri test --lib --test it -- --skip waiting::tasks --skip byte_queue
+        cargo +nightly miri test --lib --test it -- --skip waiting::tasks --skip byte_queue \
+        --skip threads:: --skip ping_pong --skip tasks_wait --skip busy_machine
 else
     missing="$missing miri"
 fi
@@ -34,7 +35,7 @@ if cargo +nightly --version >/dev/null 2>&1; then
         TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/tsan.supp" \
         CARGO_TARGET_DIR="$target/tsan" \
         cargo +nightly test --target "$host" --test it -- \
-        drops:: stress:: waiting:: --test-threads=1
+        drops:: stress:: threads:: waiting:: --test-threads=1
 else
     missing="$missing tsan"
 fi

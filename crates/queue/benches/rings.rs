@@ -8,6 +8,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use floodway_queue::broadcast::{self, WaitStrategy};
 use floodway_queue::overwriting::{self, Closed, Reader};
+use floodway_queue::ring;
 
 const CAPACITY: usize = 1024;
 
@@ -115,10 +116,64 @@ fn spread(count: u64, producers: u64, consumers: u64, strategy: WaitStrategy) ->
     nanos_each(start, each * producers * consumers)
 }
 
+/// A ring of one producer and one consumer, on one thread, beside rtrb.
+fn alone<T>(count: u64, make: impl Fn(u64) -> T) -> f64 {
+    let (mut producer, mut consumer) = ring::ring(CAPACITY).expect("small");
+    let start = Instant::now();
+    for n in 0..count {
+        assert!(producer.try_push(make(n)).is_ok());
+        black_box(&consumer.try_pop().expect("just pushed"));
+    }
+    nanos_each(start, count)
+}
+
+fn alone_with_rtrb<T>(count: u64, make: impl Fn(u64) -> T) -> f64 {
+    let (mut producer, mut consumer) = rtrb::RingBuffer::new(CAPACITY);
+    let start = Instant::now();
+    for n in 0..count {
+        assert!(producer.push(make(n)).is_ok());
+        black_box(&consumer.pop().expect("just pushed"));
+    }
+    nanos_each(start, count)
+}
+
+/// From a thread to another, one by one or in batches of this many.
+fn through(count: u64, batch: u64) -> f64 {
+    let (mut producer, mut consumer) = ring::ring(CAPACITY).expect("small");
+    let start = Instant::now();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            if batch == 1 {
+                (0..count).for_each(|n| producer.push_blocking(n, None).expect("open"));
+                return;
+            }
+            for first in (0..count).step_by(batch as usize) {
+                let mut items = (first..first + batch).collect::<Vec<_>>().into_iter();
+                producer.push_many_blocking(&mut items, None).expect("the consumer is there");
+            }
+        });
+        let mut next = 0;
+        while consumer.wait(None).is_ok() {
+            consumer.drain(usize::MAX, |n| {
+                assert_eq!(n, next);
+                next += 1;
+            });
+        }
+        assert_eq!(next, count.next_multiple_of(batch));
+    });
+    nanos_each(start, count)
+}
+
 fn main() {
     let buffer: &'static [u8] = vec![0; 1 << 20].leak();
     let bytes = |n: u64| Bytes::from_static(&buffer[(n & 0xFFFF) as usize..][..18]);
     let (u64s, all) = (|n| n, 5_000_000);
+    table("ring, push + pop, u64", all, |n| alone(n, u64s));
+    table("rtrb, push + pop, u64", all, |n| alone_with_rtrb(n, u64s));
+    table("ring, push + pop, 18 B", all, |n| alone(n, bytes));
+    table("rtrb, push + pop, 18 B", all, |n| alone_with_rtrb(n, bytes));
+    table("ring, from thread to thread", all, |n| through(n, 1));
+    table("ring, from thread to thread, by 64", all, |n| through(n, 64));
     table("one writer, push + read, u64", all, |n| pairs(n, u64s, sole()));
     table("one writer, push + read, 18 B", all, |n| pairs(n, bytes, sole()));
     table("one writer, always full, u64", all, |n| full(n, u64s, sole()));
@@ -134,5 +189,23 @@ fn main() {
             let name = format!("broadcast {producers} to {consumers}, {strategy:?}, per delivery");
             table(&name, 2_000_000, |n| spread(n, producers, consumers, strategy));
         }
+        crowd(strategy);
     }
+}
+
+/// checklist: H5
+/// Sixteen and sixteen deliver at more than half the rate of two and two, in turns in one run. But
+/// for those that sleep at once: an entry that wakes sixteen threads costs sixteen wake-ups.
+fn crowd(strategy: WaitStrategy) {
+    let runs = (0..9).map(|_| [2, 16].map(|threads| spread(1_000_000, threads, threads, strategy)));
+    let (mut few, mut crowd): (Vec<f64>, Vec<f64>) = runs.map(|[few, crowd]| (few, crowd)).unzip();
+    few.sort_unstable_by(f64::total_cmp);
+    crowd.sort_unstable_by(f64::total_cmp);
+    let kept = few[4] / crowd[4] * 100.0;
+    println!("{:<44} {kept:>7.0} %", format!("broadcast 16 to 16 keeps of 2 to 2, {strategy:?}"));
+    let sleeps = strategy == WaitStrategy::Park;
+    assert!(
+        sleeps || kept > 50.0,
+        "more threads than cores: {crowd:?} against {few:?} ns a delivery"
+    );
 }

@@ -26,11 +26,23 @@ impl Barrier {
         Self { expedited: system::is_ready() }
     }
 
+    /// Whether [`Barrier::frequent_if_free`] will do for the frequent side.
+    pub(crate) fn is_free(self) -> bool {
+        self.expedited
+    }
+
+    /// [`Barrier::frequent`] where it [is free](Barrier::is_free), for those who keep that in a
+    /// word they look at anyway.
+    #[inline(always)]
+    pub(crate) fn frequent_if_free() {
+        std::sync::atomic::compiler_fence(Ordering::SeqCst);
+    }
+
     /// Between publishing and looking who waits. Pairs with [`Barrier::rare`].
     #[inline(always)]
     pub(crate) fn frequent(self) {
         if self.expedited {
-            std::sync::atomic::compiler_fence(Ordering::SeqCst);
+            Self::frequent_if_free();
         } else {
             fence(Ordering::SeqCst);
         }

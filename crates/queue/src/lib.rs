@@ -3,6 +3,7 @@
 //! | type | holds | for |
 //! | --- | --- | --- |
 //! | [`mailbox()`] | messages, in order | handing them from many threads or tasks to one |
+//! | [`ring`] | items, in order | handing them from one thread or task to one other, cheapest |
 //! | [`broadcast`] | entries, in order, for many readers | nothing lost, nothing copied |
 //! | [`overwriting`] | the newest messages, in order | a writer that must never wait |
 //! | [`overflow`] | messages, as a policy says | a reader that falls behind and is told |
@@ -15,7 +16,8 @@
 //!
 //! A mailbox is limited by messages and bytes ([`Limits`]), costs 128 bytes while it is empty, and
 //! 13 ns a message on one thread, 13 to 20 from thread to thread, 50 to 60 to a task; measure with
-//! `cargo bench -p floodway-queue`. `cargo run -p floodway-queue --example mailbox` shows it.
+//! `cargo bench -p floodway-queue`. `cargo run -p floodway-queue --example mailbox` shows it, and
+//! each of the rings has an example too.
 //!
 //! All of them cost next to nothing while idle, grow on demand and give memory back after a
 //! burst. What happens when a consumer is slow is the choice of a type, or of an
@@ -34,6 +36,7 @@ mod meeting;
 mod monitor;
 pub mod overflow;
 pub mod overwriting;
+pub mod ring;
 mod sync;
 pub mod waiters;
 

@@ -16,6 +16,7 @@ usage: cargo xtask <chore>
   setup   install what the tests need beyond Cargo: nats-server, Python with nats-py
   fmt     cargo fmt --all --check
   lint    cargo clippy, warnings are errors
+  loom    every order of the threads in the models of crates/queue
   doc     cargo doc, warnings are errors
   tidy    the rules no other tool knows: sizes, names, crate arrows, citations";
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         "setup" => chores.setup(),
         "fmt" => chores.fmt(),
         "lint" => chores.lint(),
+        "loom" => chores.loom(),
         "doc" => chores.doc(),
         "tidy" => chores.tidy(),
         "help" | "--help" | "-h" => {

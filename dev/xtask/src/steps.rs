@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -42,6 +42,7 @@ impl Chores {
         self.fmt()?;
         self.lint()?;
         self.run_tests()?;
+        self.loom()?;
         self.doc()?;
         self.tidy()
     }
@@ -61,6 +62,16 @@ impl Chores {
     pub(crate) fn lint(&mut self) -> Result<(), Failure> {
         let args = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         self.cargo("lint", &args, &[])
+    }
+
+    /// The models of the queues. In a target folder of their own, because what they are compiled
+    /// with would have everything else compiled anew.
+    pub(crate) fn loom(&mut self) -> Result<(), Failure> {
+        let target = self.target().join("loom");
+        let variables =
+            [("RUSTFLAGS", "--cfg floodway_loom"), ("CARGO_TARGET_DIR", path(&target)?)];
+        let args = ["test", "--release", "--package", "floodway-queue", "--test", "loom"];
+        self.cargo("loom", &args, &variables)
     }
 
     pub(crate) fn doc(&mut self) -> Result<(), Failure> {
@@ -85,6 +96,13 @@ impl Chores {
             self.cargo("tests", &["test", "--workspace", "--tests"], &[])?;
         }
         self.cargo("doc tests", &["test", "--doc", "--workspace"], &[])
+    }
+
+    /// Where Cargo puts what it builds.
+    fn target(&self) -> PathBuf {
+        let elsewhere = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+        // Cargo takes a relative one from where it runs, which is the root.
+        self.root.join(elsewhere.unwrap_or_else(|| "target".into()))
     }
 
     fn has_nextest(&self) -> bool {
@@ -131,6 +149,10 @@ impl Chores {
             ))),
         }
     }
+}
+
+fn path(path: &Path) -> Result<&str, Failure> {
+    path.to_str().ok_or_else(|| Failure(format!("xtask: {} is not UTF-8", path.display())))
 }
 
 fn run(mut command: Command, text: &str) -> Result<(), String> {

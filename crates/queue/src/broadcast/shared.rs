@@ -27,7 +27,7 @@ use super::patience::WaitStrategy;
 use super::turn::Back;
 use crate::barrier::Arc;
 use crate::overwriting::{CapacityError, MAX_CAPACITY};
-use crate::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, UnsafeCell, fence};
+use crate::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, UnsafeCell, fence, own};
 use crate::waiters::Waiters;
 
 /// In `state`: a producer, or a consumer that goes to sleep, is at work.
@@ -215,8 +215,8 @@ impl<T> Shared<T> {
     fn arm(&self, flag: u32) {
         // AcqRel: pairs with the exchange that clears it, which then sees the registration.
         self.quiet.flags.fetch_or(flag, Ordering::AcqRel);
-        // Pairs with the fences in `released` and `reclaim`: either they see the flag, or what
-        // they changed before is seen by the second look.
+        // Pairs with the fence in `released`: either that sees the flag, or what was changed
+        // before it is seen by the second look.
         fence(Ordering::SeqCst);
     }
 
@@ -303,10 +303,14 @@ impl<T> Shared<T> {
     pub(super) fn reclaim(&self) {
         loop {
             let mut registry = self.registry();
+            if registry.reclaiming {
+                return;
+            }
             let lowest = registry.cursors.iter().map(|cursor| cursor.position()).min();
             let lowest = lowest.unwrap_or_else(|| self.state() >> SHIFT);
-            let freed = self.quiet.freed.load(Ordering::Relaxed);
-            if registry.reclaiming || lowest <= freed {
+            // Whoever stored it last had this lock afterwards.
+            let freed = own(&self.quiet.freed);
+            if lowest <= freed {
                 return;
             }
             registry.reclaiming = true;
@@ -381,9 +385,9 @@ impl<T> Drop for Reclaimed<'_, T> {
         let shared = self.shared;
         // Release: pairs with the Acquire in `Turn::admit`. The drops come before the writes.
         shared.quiet.freed.store(self.lowest, Ordering::Release);
+        // No fence is needed after it: a producer that sets its flag takes this lock once more for
+        // its second look. Either it came before, and the flag is seen below; or it sees the room.
         shared.registry().reclaiming = false;
-        // Pairs with the fence in `arm`.
-        fence(Ordering::SeqCst);
         if shared.quiet.flags.load(Ordering::Relaxed) & PRODUCERS_WAIT == 0 {
             return;
         }

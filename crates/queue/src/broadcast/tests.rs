@@ -31,6 +31,7 @@ fn every_capacity_is_legal_or_a_typed_error() {
     }
 }
 
+/// checklist: A3
 #[test]
 fn a_batch_is_published_and_read_by_a_few_operations() {
     let (producer, ring) = ring(1_000, WaitStrategy::Park).unwrap();

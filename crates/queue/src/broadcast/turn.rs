@@ -5,7 +5,7 @@
 
 use super::error::PublishError;
 use super::shared::{CLOSED, CONSUMERS_WAIT, LOCKED, SHIFT, Shared};
-use crate::sync::{Backoff, Ordering};
+use crate::sync::{Backoff, Ordering, peek};
 
 /// What only the holder of the lock needs.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl<T> Shared<T> {
     pub(super) fn lock(&self) -> Turn<'_, T> {
         let mut backoff = Backoff::default();
         loop {
-            let state = self.state.load(Ordering::Relaxed);
+            let state = peek(&self.state);
             // Acquire: pairs with the Release in `Turn::drop`.
             let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
             if state & LOCKED == 0

@@ -113,7 +113,7 @@ impl<T> Shared<T> {
     fn lock_contended(&self) -> Locked<'_, T> {
         let mut backoff = Backoff::default();
         loop {
-            let state = self.state.load(Ordering::Relaxed);
+            let state = peek(&self.state);
             if state & LOCKED == 0 {
                 let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
                 let taken =

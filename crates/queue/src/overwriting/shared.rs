@@ -26,7 +26,7 @@ use std::mem::MaybeUninit;
 
 use super::error::{CapacityError, Closed};
 use crate::barrier::Barrier;
-use crate::sync::{AtomicU32, AtomicU64, Backoff, Ordering, UnsafeCell};
+use crate::sync::{AtomicU32, AtomicU64, Backoff, Ordering, UnsafeCell, own, own_u32, peek};
 use crate::waiters::Waiters;
 
 /// In `tail`: a writer is at work. The number of items ever pushed stands above it.
@@ -157,7 +157,7 @@ impl<T> Shared<T> {
     fn lock(&self) -> u64 {
         let mut backoff = Backoff::default();
         loop {
-            let tail = self.tail.load(Ordering::Relaxed);
+            let tail = peek(&self.tail);
             // Acquire: pairs with the Release that ended the turn before.
             let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
             if tail & LOCKED == 0
@@ -183,7 +183,7 @@ impl<T> Shared<T> {
         }
         let position = match SHARED {
             true => self.lock(),
-            false => self.tail.load(Ordering::Relaxed) >> SHIFT,
+            false => own(&self.tail) >> SHIFT,
         };
         // SAFETY: this thread has the turn: by the lock, or by the contract. The reference ends
         // with this call, below, and with the turn, in `evict`.
@@ -213,8 +213,7 @@ impl<T> Shared<T> {
     #[inline(always)]
     fn vacate(&self, back: &mut Back, position: u64) -> u32 {
         let entry = self.entry(back.slot);
-        // Relaxed: only holders of the turn write it.
-        let mut node = entry.load(Ordering::Relaxed);
+        let mut node = own_u32(entry);
         if position >= back.free_until && back.evicted != position - self.slots() {
             node = self.vacate_behind_reader(back, position, node);
         }

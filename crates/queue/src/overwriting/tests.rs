@@ -34,6 +34,7 @@ fn every_capacity_is_legal_or_a_typed_error() {
     }
 }
 
+/// checklist: E6
 #[test]
 fn an_item_costs_the_same_in_a_large_ring_and_a_small_one() {
     for capacity in [16, 1_000, 100_000] {

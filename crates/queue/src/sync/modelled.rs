@@ -57,3 +57,18 @@ pub(crate) fn peek(word: &AtomicU64) -> u64 {
     let read = word.compare_exchange(never, never, Ordering::Relaxed, Ordering::Relaxed);
     read.unwrap_or_else(|read| read)
 }
+
+/// Reads a word that only this thread stores. Not by a load, for the reason above: it would stand
+/// between another thread's load and the store that follows, and hide the one from the other.
+#[expect(unsafe_code, reason = "loom wants to be told that nobody stores it meanwhile")]
+pub(crate) fn own(word: &AtomicU64) -> u64 {
+    // SAFETY: loom checks it: a store by another thread, now or not ordered before, is reported.
+    unsafe { word.unsync_load() }
+}
+
+/// The same for a smaller word.
+#[expect(unsafe_code, reason = "as above")]
+pub(crate) fn own_u32(word: &AtomicU32) -> u32 {
+    // SAFETY: as above.
+    unsafe { word.unsync_load() }
+}

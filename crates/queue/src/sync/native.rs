@@ -116,3 +116,15 @@ impl Lull {
 pub(crate) fn peek(word: &AtomicU64) -> u64 {
     word.load(Ordering::Relaxed)
 }
+
+/// Reads a word that only this thread stores, or whoever had the right to before.
+#[inline(always)]
+pub(crate) fn own(word: &AtomicU64) -> u64 {
+    word.load(Ordering::Relaxed)
+}
+
+/// The same for a smaller word.
+#[inline(always)]
+pub(crate) fn own_u32(word: &AtomicU32) -> u32 {
+    word.load(Ordering::Relaxed)
+}

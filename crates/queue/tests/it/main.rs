@@ -3,12 +3,14 @@
 
 mod broadcast;
 mod drops;
+mod giving_up;
 mod keyed;
 mod limits;
 mod memory;
 mod model;
 mod overflow;
 mod overwriting;
+mod ring;
 mod stress;
 mod waiting;
 

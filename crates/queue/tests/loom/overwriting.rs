@@ -20,12 +20,14 @@ fn drain(reader: &mut Reader<u64>) -> (u64, u64) {
     (read, reader.lost() - lost)
 }
 
-/// The writer laps a reader that may be anywhere, in the middle of a move too.
-fn lap(capacity: usize, preemptions: usize, writes: u64, reads: usize) {
+/// The writer laps a reader that may be anywhere, in the middle of a move too. The first `there`
+/// items are there from the beginning.
+fn lap(capacity: usize, preemptions: usize, there: u64, writes: u64, reads: usize) {
     explore(preemptions, move || {
         let (mut writer, mut reader) = ring(capacity).unwrap();
+        (0..there).for_each(|n| assert_eq!(writer.push(n), Ok(None)));
         let pushing = thread::spawn(move || {
-            (0..writes).filter(|n| writer.push(*n).unwrap().is_some()).count()
+            (there..writes).filter(|n| writer.push(*n).unwrap().is_some()).count()
         });
         let mut read = 0;
         for _ in 0..reads {
@@ -41,24 +43,31 @@ fn lap(capacity: usize, preemptions: usize, writes: u64, reads: usize) {
 
 #[test]
 fn a_reader_is_lapped_in_a_ring_of_one() {
-    lap(1, 3, 4, 2);
+    lap(1, 3, 0, 4, 2);
 }
 
 #[test]
 fn a_reader_is_lapped_in_a_ring_of_two() {
-    lap(2, 3, 5, 2);
+    lap(2, 3, 0, 5, 2);
 }
 
 /// The reader is met twice, at different items: the spare has come back in between.
 #[test]
 fn a_reader_is_met_again_and_again() {
-    lap(1, 2, 7, 3);
+    lap(1, 2, 0, 7, 3);
+}
+
+/// Twice in one read: before its step, which then takes a later item, and right after it, so that
+/// this item is not in its slot any more.
+#[test]
+fn a_reader_is_lapped_on_both_sides_of_its_step() {
+    lap(1, 3, 1, 5, 1);
 }
 
 /// Two writers and a reader: each writer's items in order, gaps exact, memory never shared.
 #[test]
 fn two_writers_and_a_reader() {
-    explore(2, || {
+    explore(3, || {
         let (writer, mut reader) = shared_ring(2).unwrap();
         let writers: Vec<_> = (0..2)
             .map(|id| {

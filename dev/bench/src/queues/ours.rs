@@ -5,6 +5,7 @@
 //! mailboxes made of, stands beside them until it is made of these.
 
 mod mailbox;
+mod ring;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -21,6 +22,7 @@ use super::shape::{
 };
 use super::tally::Tally;
 use mailbox::Mailbox;
+use ring::Ring;
 
 /// All of ours, in the order in which they take turns.
 pub(crate) fn ours() -> Vec<Contender> {
@@ -29,6 +31,7 @@ pub(crate) fn ours() -> Vec<Contender> {
             .queue::<Mailbox>()
             .batched::<Mailbox>()
             .fan_out::<Mailbox>(),
+        Contender::new(Side::Ours, "ring").ring::<Ring>().batched::<Ring>(),
         Contender::new(Side::StandIn, "monitor (bus today)")
             .queue::<Monitored>()
             .batched::<Monitored>()

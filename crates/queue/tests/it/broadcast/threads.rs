@@ -25,6 +25,7 @@ fn read_all(consumer: &mut Consumer<Entry>, producers: usize, most: usize) -> u6
 
 /// checklist: A2
 /// checklist: H5
+/// That the crowd is not slow either is for `benches/rings.rs` to say: other tests run beside this.
 #[test]
 fn all_get_everything() {
     for strategy in STRATEGIES {
