@@ -31,30 +31,36 @@ impl<T: Payload> Queue<T> for Unbounded {
 }
 
 impl<T: Payload> Producer<T> for SyncSender<T> {
+    #[inline(always)]
     fn send(&mut self, item: T) -> bool {
         SyncSender::send(self, item).is_ok()
     }
 
+    #[inline(always)]
     fn try_send(&mut self, item: T) -> bool {
         SyncSender::try_send(self, item).is_ok()
     }
 }
 
 impl<T: Payload> Producer<T> for Sender<T> {
+    #[inline(always)]
     fn send(&mut self, item: T) -> bool {
         Sender::send(self, item).is_ok()
     }
 
+    #[inline(always)]
     fn try_send(&mut self, item: T) -> bool {
         Sender::send(self, item).is_ok()
     }
 }
 
 impl<T: Payload> Consumer<T> for Receiver<T> {
+    #[inline(always)]
     fn receive(&mut self) -> Option<T> {
         self.recv().ok()
     }
 
+    #[inline(always)]
     fn try_receive(&mut self) -> Option<T> {
         self.try_recv().ok()
     }
@@ -78,6 +84,7 @@ impl Broadcast for OneEach {
 }
 
 impl Publisher for Vec<SyncSender<u64>> {
+    #[inline(always)]
     fn publish(&mut self, identity: u64) {
         for sender in self {
             // A listener that broke down is found when it is joined.

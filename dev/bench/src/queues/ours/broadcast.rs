@@ -54,6 +54,7 @@ fn start(
 }
 
 impl Publisher for Producer<u64> {
+    #[inline(always)]
     fn publish(&mut self, identity: u64) {
         // A listener that broke down has left, and is found when it is joined.
         let _ = self.publish_blocking(identity, None);

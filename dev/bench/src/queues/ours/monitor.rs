@@ -36,6 +36,7 @@ pub(super) struct Sending<T>(Shared<T>);
 
 impl<T> Sending<T> {
     /// Wakes the consumer for the first message only, as the bus does once per batch.
+    #[inline(always)]
     fn push(&self, items: impl IntoIterator<Item = T>) -> usize {
         let (before, after) = self.0.with(|state| {
             let before = state.items.len();
@@ -73,11 +74,13 @@ impl<T: Payload> Queue<T> for Monitored {
 }
 
 impl<T: Payload> Producer<T> for Sending<T> {
+    #[inline(always)]
     fn send(&mut self, item: T) -> bool {
         self.push([item]);
         true
     }
 
+    #[inline(always)]
     fn try_send(&mut self, item: T) -> bool {
         self.push([item]);
         true
@@ -85,6 +88,7 @@ impl<T: Payload> Producer<T> for Sending<T> {
 }
 
 impl<T: Payload> Consumer<T> for Shared<T> {
+    #[inline(always)]
     fn receive(&mut self) -> Option<T> {
         let next = |state: &mut State<T>| match state.items.pop_front() {
             None if state.producers > 0 => None,
@@ -93,6 +97,7 @@ impl<T: Payload> Consumer<T> for Shared<T> {
         self.wait(None, next).ok().flatten()
     }
 
+    #[inline(always)]
     fn try_receive(&mut self) -> Option<T> {
         self.with(|state| state.items.pop_front())
     }
@@ -129,6 +134,7 @@ impl<T: Payload> Overwriting<T> for Monitored {
 }
 
 impl<T: Payload> Writer<T> for Dropping<T> {
+    #[inline(always)]
     fn push(&mut self, item: T) -> u64 {
         self.0.with(|state| {
             let full = state.items.len() >= self.1;
@@ -142,6 +148,7 @@ impl<T: Payload> Writer<T> for Dropping<T> {
 }
 
 impl<T: Payload> Reader<T> for Shared<T> {
+    #[inline(always)]
     fn pop(&mut self) -> Option<T> {
         self.with(|state| state.items.pop_front())
     }

@@ -32,6 +32,7 @@ impl<T: Payload> shape::Overwriting<T> for InTurns {
 }
 
 impl<T: Payload> shape::Writer<T> for Writer<T> {
+    #[inline(always)]
     fn push(&mut self, item: T) -> u64 {
         // What it overwrote comes back, but it is the reader that is told where the gap is.
         let _overwritten = Writer::push(self, item);
@@ -40,6 +41,7 @@ impl<T: Payload> shape::Writer<T> for Writer<T> {
 }
 
 impl<T: Payload> shape::Writer<T> for SharedWriter<T> {
+    #[inline(always)]
     fn push(&mut self, item: T) -> u64 {
         let _overwritten = SharedWriter::push(self, item);
         0
@@ -47,6 +49,7 @@ impl<T: Payload> shape::Writer<T> for SharedWriter<T> {
 }
 
 impl<T: Payload> shape::Reader<T> for Reader<T> {
+    #[inline(always)]
     fn pop(&mut self) -> Option<T> {
         Some(self.try_read().ok()?.item)
     }
