@@ -12,9 +12,8 @@ pub enum WaitStrategy {
     /// Lets other threads run some times between looks, then as [`Park`](Self::Park).
     #[default]
     Yield,
-    /// Sleeps until it is woken, which takes some 50 microseconds and no CPU. For entries that are
-    /// rare: with many consumers, each of which is woken for each entry, it is ten times slower
-    /// than [`Yield`](Self::Yield).
+    /// Lets other threads run once, then sleeps until it is woken, which takes some 50 microseconds
+    /// and no CPU.
     Park,
 }
 
@@ -29,6 +28,11 @@ pub(super) struct Patience {
 const PAUSES: u32 = 128;
 const SPINS: u32 = 16;
 const YIELDS: u32 = 8;
+/// Whoever goes to sleep at once is woken for the next entry, and so on: with 8 consumers on 2 CPUs
+/// batches of 19 at 124 ns a delivery, with one yield batches of 137 at 6.
+const PARK_YIELDS: u32 = 1;
+/// With one, batches of 10 at 35 ns an entry from thread to thread; with two, of 25 at 23.
+const LINGER_YIELDS: u32 = 2;
 
 impl WaitStrategy {
     pub(super) fn begin(self) -> Patience {
@@ -37,7 +41,7 @@ impl WaitStrategy {
             _ if cfg!(floodway_loom) => Patience { spins: 0, yields: 0 },
             Self::Spin => Patience { spins: SPINS, yields: YIELDS },
             Self::Yield => Patience { spins: 0, yields: YIELDS },
-            Self::Park => Patience { spins: 0, yields: 0 },
+            Self::Park => Patience { spins: 0, yields: PARK_YIELDS },
         }
     }
 }
@@ -50,7 +54,7 @@ impl Patience {
         if self.spins > 0 {
             (0..PAUSES / 4).for_each(|_| std::hint::spin_loop());
         } else if self.yields > 0 {
-            std::thread::yield_now();
+            (0..LINGER_YIELDS).for_each(|_| std::thread::yield_now());
         }
     }
 

@@ -24,6 +24,9 @@ const LINGERS_AFTER: Range<u64> = if cfg!(floodway_loom) { 0..0 } else { 2..256 
 /// A tenth of what it takes to wake a thread.
 const LINGER: Duration = Duration::from_micros(5);
 
+/// A receiver that takes fewer items at a time is quicker than its senders.
+const SMALL: u64 = 32;
+
 /// Who has less time than this goes to sleep at once.
 const NO_HURRY: Duration = Duration::from_millis(10);
 
@@ -88,18 +91,22 @@ impl<T, W: Weigh<T>> Receiver<T, W> {
     /// ```
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, RecvError> {
-        match self.reader.take::<W>() {
-            Some(item) => Ok(item),
-            None => self.none_queued(),
+        loop {
+            if let Some(item) = self.reader.take::<W>() {
+                return Ok(item);
+            }
+            self.none_queued()?;
         }
     }
 
+    /// Fails, unless there is an item after all. Returns none, which would have to go through
+    /// memory then; see [`Reader::take`].
     #[cold]
-    fn none_queued(&mut self) -> Result<T, RecvError> {
+    fn none_queued(&mut self) -> Result<(), RecvError> {
         self.reader.settle_rest();
         if self.reader.shared.is_closed() {
             // Closed after the last item, which may have come since we looked.
-            return self.reader.take::<W>().ok_or(RecvError::Closed);
+            return if self.reader.available() > 0 { Ok(()) } else { Err(RecvError::Closed) };
         }
         let head = self.reader.head();
         self.in_vain = if self.asked_at == head { self.in_vain + 1 } else { 1 };
@@ -122,12 +129,11 @@ impl<T, W: Weigh<T>> Receiver<T, W> {
     /// Spins for some microseconds, then blocks until there is an item, the end, or the deadline.
     #[inline]
     pub fn recv_blocking(&mut self, deadline: Option<Instant>) -> Result<T, RecvError> {
-        match self.reader.take::<W>() {
-            Some(item) => Ok(item),
-            None => {
-                self.wait(deadline)?;
-                self.try_recv()
+        loop {
+            if let Some(item) = self.reader.take::<W>() {
+                return Ok(item);
             }
+            self.wait_for_more(deadline)?;
         }
     }
 
@@ -194,6 +200,18 @@ impl<T, W: Weigh<T>> Receiver<T, W> {
     ///
     /// As [`Receiver::recv_blocking`].
     pub fn wait(&mut self, deadline: Option<Instant>) -> Result<(), RecvError> {
+        let taken = self.reader.head() - self.rested_at;
+        self.rested_at = self.reader.head();
+        // One that is quicker than its senders looks a little later: it then finds a batch.
+        if self.reader.known() > 0 || taken >= SMALL && self.reader.available() > 0 {
+            return Ok(());
+        }
+        self.wait_for_more(deadline)
+    }
+
+    /// The same after a look in vain, or one that can wait.
+    #[cold]
+    fn wait_for_more(&mut self, deadline: Option<Instant>) -> Result<(), RecvError> {
         self.reader.settle_rest();
         // Letting others run may take a time slice or two.
         let hurry = deadline.is_some_and(|end| end < Instant::now() + NO_HURRY);

@@ -67,6 +67,8 @@ pub(crate) enum Bar {
     AtMost(f64),
     /// The median of this contender.
     AtMostOf(&'static str),
+    /// One and a half times as fast as the best of the contenders whose names begin like that.
+    HalfAgainOf(&'static [&'static str]),
 }
 
 /// A figure made of a row's medians.

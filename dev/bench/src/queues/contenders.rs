@@ -34,12 +34,17 @@ fn of_threads() -> Vec<Contender> {
     use crossbeam::{Array, Bounded, Forced, OneEach, Segments, Unbounded};
     let peer = Contender::peer;
     vec![
-        peer("crossbeam bounded").queue::<Bounded>().shared::<Bounded>().broadcast::<OneEach>(),
+        peer("crossbeam bounded")
+            .queue::<Bounded>()
+            .shared::<Bounded>()
+            .broadcast_of_many::<OneEach>(),
         peer("crossbeam unbounded").queue::<Unbounded>().shared::<Unbounded>(),
         peer("ArrayQueue, spin").queue::<Array>().shared::<Array>().also_ring::<Array>(),
         peer("ArrayQueue force_push").overwriting::<Forced>(),
         peer("SegQueue, spin").queue::<Segments>().shared::<Segments>(),
-        peer("std sync_channel").queue::<standard::Bounded>(),
+        peer("std sync_channel")
+            .queue::<standard::Bounded>()
+            .broadcast_of_many::<standard::OneEach>(),
         peer("std channel").queue::<standard::Unbounded>(),
         peer("crossfire mpmc bounded").queue::<crossfire::Mpmc>().shared::<crossfire::Mpmc>(),
         peer("crossfire mpsc unbounded").queue::<crossfire::Unbounded>(),

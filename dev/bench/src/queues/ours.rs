@@ -1,37 +1,30 @@
 //! Ours: the place where the types of `floodway_queue` are put in.
 //!
 //! One line per type in [`ours`], with the shapes it has; the tables then judge it by the bars.
-//! A [`Monitor`] around a `VecDeque`, which is what the bus has its
-//! mailboxes made of, stands beside them until it is made of these.
+//! What the bus has its mailboxes made of stands beside them until it is made of these.
 
+mod broadcast;
 mod mailbox;
+mod monitor;
+mod overwriting;
 mod ring;
 
-use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::sync::Arc;
-
-use floodway_queue::Monitor;
-use tokio::task;
-
 use super::contender::{Contender, Side};
-use super::payload::Payload;
-use super::shape::{
-    Batched, CAPACITY, Consumer, FanOut, Message, Overwriting, Producer, Queue, Reader, Source,
-    Subscriber, Writer,
-};
-use super::tally::Tally;
 use mailbox::Mailbox;
+use monitor::Monitored;
 use ring::Ring;
 
 /// All of ours, in the order in which they take turns.
 pub(crate) fn ours() -> Vec<Contender> {
+    let ours = |name| Contender::new(Side::Ours, name);
     vec![
-        Contender::new(Side::Ours, "mailbox")
-            .queue::<Mailbox>()
-            .batched::<Mailbox>()
-            .fan_out::<Mailbox>(),
-        Contender::new(Side::Ours, "ring").ring::<Ring>().batched::<Ring>(),
+        ours("mailbox").queue::<Mailbox>().batched::<Mailbox>().fan_out::<Mailbox>(),
+        ours("ring").ring::<Ring>().batched::<Ring>(),
+        ours("overwriting ring").overwriting::<overwriting::Alone>(),
+        ours("overwriting shared ring").overwriting::<overwriting::InTurns>(),
+        ours("broadcast ring, spin").broadcast_of_many::<broadcast::Spinning>(),
+        ours("broadcast ring, yield").broadcast_of_many::<broadcast::Yielding>(),
+        ours("broadcast ring, park").broadcast_of_many::<broadcast::Parking>(),
         Contender::new(Side::StandIn, "monitor (bus today)")
             .queue::<Monitored>()
             .batched::<Monitored>()
@@ -39,185 +32,4 @@ pub(crate) fn ours() -> Vec<Contender> {
             .overwriting::<Monitored>()
             .fan_out::<Monitored>(),
     ]
-}
-
-#[derive(Debug)]
-enum Monitored {}
-
-#[derive(Debug)]
-struct State<T> {
-    items: VecDeque<T>,
-    producers: usize,
-}
-
-type Shared<T> = Arc<Monitor<State<T>>>;
-
-fn open<T>() -> (Sending<T>, Shared<T>) {
-    let state = Arc::new(Monitor::new(State { items: VecDeque::new(), producers: 1 }));
-    (Sending(Arc::clone(&state)), state)
-}
-
-/// A producer; the last one to go lets waiting consumers know.
-#[derive(Debug)]
-struct Sending<T>(Shared<T>);
-
-impl<T> Sending<T> {
-    /// Wakes the consumer for the first message only, as the bus does once per batch.
-    fn push(&self, items: impl IntoIterator<Item = T>) -> usize {
-        let (before, after) = self.0.with(|state| {
-            let before = state.items.len();
-            state.items.extend(items);
-            (before, state.items.len())
-        });
-        if before == 0 {
-            self.0.notify();
-        }
-        after
-    }
-}
-
-impl<T> Clone for Sending<T> {
-    fn clone(&self) -> Self {
-        self.0.with(|state| state.producers += 1);
-        Sending(Arc::clone(&self.0))
-    }
-}
-
-impl<T> Drop for Sending<T> {
-    fn drop(&mut self) {
-        self.0.with(|state| state.producers -= 1);
-        self.0.notify();
-    }
-}
-
-impl<T: Payload> Queue<T> for Monitored {
-    type Producer = Sending<T>;
-    type Consumer = Shared<T>;
-
-    fn open(_: usize) -> (Sending<T>, Shared<T>) {
-        open()
-    }
-}
-
-impl<T: Payload> Producer<T> for Sending<T> {
-    fn send(&mut self, item: T) -> bool {
-        self.push([item]);
-        true
-    }
-
-    fn try_send(&mut self, item: T) -> bool {
-        self.push([item]);
-        true
-    }
-}
-
-impl<T: Payload> Consumer<T> for Shared<T> {
-    fn receive(&mut self) -> Option<T> {
-        let next = |state: &mut State<T>| match state.items.pop_front() {
-            None if state.producers > 0 => None,
-            found => Some(found),
-        };
-        self.wait(None, next).ok().flatten()
-    }
-
-    fn try_receive(&mut self) -> Option<T> {
-        self.with(|state| state.items.pop_front())
-    }
-}
-
-impl<T: Payload> Batched<T> for Monitored {
-    fn send_batch(producer: &mut Sending<T>, batch: &mut Vec<T>) -> bool {
-        producer.push(batch.drain(..));
-        true
-    }
-
-    fn receive_batch(consumer: &mut Shared<T>, batch: &mut Vec<T>, limit: usize) -> bool {
-        let take = |state: &mut State<T>| {
-            let there = state.items.len().min(limit);
-            batch.extend(state.items.drain(..there));
-            (there > 0 || state.producers == 0).then_some(there > 0)
-        };
-        consumer.wait(None, take) == Ok(true)
-    }
-}
-
-/// A ring with a lock around it.
-#[derive(Debug)]
-struct Dropping<T>(Shared<T>, usize);
-
-impl<T: Payload> Overwriting<T> for Monitored {
-    type Writer = Dropping<T>;
-    type Reader = Shared<T>;
-
-    fn open(capacity: usize) -> (Dropping<T>, Shared<T>) {
-        let (sending, state) = open();
-        (Dropping(Arc::clone(&sending.0), capacity), state)
-    }
-}
-
-impl<T: Payload> Writer<T> for Dropping<T> {
-    fn push(&mut self, item: T) -> u64 {
-        self.0.with(|state| {
-            let full = state.items.len() >= self.1;
-            if full {
-                state.items.pop_front();
-            }
-            state.items.push_back(item);
-            u64::from(full)
-        })
-    }
-}
-
-impl<T: Payload> Reader<T> for Shared<T> {
-    fn pop(&mut self) -> Option<T> {
-        self.with(|state| state.items.pop_front())
-    }
-}
-
-#[derive(Debug)]
-struct Sources(Vec<Sending<Message>>);
-
-/// The one consumer of a mailbox.
-#[derive(Debug)]
-struct Listening(Shared<Message>);
-
-impl FanOut for Monitored {
-    type Source = Sources;
-    type Subscriber = Listening;
-
-    fn open(subscribers: usize) -> (Sources, Vec<Listening>) {
-        let (sources, ends) = (0..subscribers).map(|_| open()).unzip::<_, _, Vec<_>, Vec<_>>();
-        (Sources(sources), ends.into_iter().map(Listening).collect())
-    }
-}
-
-impl Source for Sources {
-    /// Yields once, after the message is with everybody, if somebody is over the mark.
-    async fn publish(&mut self, message: &Message) {
-        let lengths = self.0.iter().map(|mailbox| mailbox.push([message.clone()]));
-        if lengths.max().unwrap_or_default() >= CAPACITY {
-            task::yield_now().await;
-        }
-    }
-}
-
-impl Subscriber for Listening {
-    async fn listen(self, mut tally: Tally) -> Tally {
-        let mut batch = VecDeque::new();
-        loop {
-            let take = |state: &mut State<Message>| {
-                std::mem::swap(&mut state.items, &mut batch);
-                (!batch.is_empty() || state.producers == 0).then_some(!batch.is_empty())
-            };
-            // The closure is made anew for every poll, because a poll uses it up.
-            let more = {
-                let mut take = take;
-                poll_fn(|context| self.0.poll(context, &mut take)).await
-            };
-            if !more {
-                return tally;
-            }
-            batch.drain(..).for_each(|message| tally.see(message.identity()));
-        }
-    }
 }

@@ -159,6 +159,10 @@ fn judged(case: &Case, rows: &[Row<'_>]) -> String {
 fn bar_text(column: &Column, limit: f64) -> String {
     match column.bar {
         Some(Bar::AtMostOf(name)) => format!("{}: ≤ {} ({name})", column.head, short(limit)),
+        Some(Bar::HalfAgainOf(names)) => {
+            let names = names.join(", ");
+            format!("{}: ≤ {} (the best of {names}, by 1.5)", column.head, short(limit))
+        }
         _ => format!("{}: ≤ {}", column.head, short(limit)),
     }
 }
@@ -170,6 +174,12 @@ fn limit(column: &Column, index: usize, rows: &[Row<'_>]) -> Option<f64> {
         Bar::AtMostOf(name) => {
             let row = rows.iter().find(|row| row.contender.name == name)?;
             row.spread(index).map(|spread| spread.median)
+        }
+        Bar::HalfAgainOf(names) => {
+            let named = |row: &&Row<'_>| names.iter().any(|it| row.contender.name.starts_with(it));
+            let medians = rows.iter().filter(named).filter_map(|row| row.spread(index));
+            let best = medians.map(|spread| spread.median).min_by(f64::total_cmp)?;
+            Some(best / 1.5)
         }
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Each shape is implemented by a type that is only a name; it says how to open one, and the
 //! handles do the work. The traits are implemented on a crate's own handles wherever it has
-//! handles, so that nothing of ours stands in between.
+//! handles, so that nothing of ours stands in between. What is called for every message is inlined
+//! for everybody: an item handed to a function of ours through memory would cost the quicker ones
+//! more than all they do.
 
 use std::hint::black_box;
 use std::sync::Arc;

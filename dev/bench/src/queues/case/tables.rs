@@ -11,6 +11,9 @@ const FAN_NOTE: &str = "two workers; bounded channels are awaited; mutex and mon
     somebody is 1024 behind, the broadcast channel while it is full but for 32, both looking once \
     in 32 messages";
 
+/// What a ring that several consumers hold back must be beside those one would take instead.
+const RINGS_BAR: Bar = Bar::HalfAgainOf(&["crossbeam", "std", "disruptor"]);
+
 pub(super) fn of(group: Group, scale: &Scale) -> Vec<Case> {
     match group {
         Group::Same => vec![same(scale)],
@@ -127,14 +130,18 @@ fn fan(scale: &Scale) -> Case {
 }
 
 fn broadcast(scale: &Scale) -> Case {
-    let column = |(head, consumers, messages, bar): (&str, usize, u64, f64)| {
+    let column = |(head, consumers, messages, bar): (&str, usize, u64, Bar)| {
         let work = Work { consumers, ..scale.work(messages) };
-        let bar = Some(Bar::AtMost(bar));
-        Column { head: head.to_owned(), shape: Shape::Broadcast, work, bar }
+        Column { head: head.to_owned(), shape: Shape::Broadcast, work, bar: Some(bar) }
     };
-    let columns = [("1 → 1", 1, 500_000, 40.0), ("1 → 8", 8, 20_000, 100.0)].map(column).into();
-    let note = "u64; one each: a queue per listener; tokio's publisher waits while it is nearly \
-        full, so that nothing is lost";
+    let columns = [
+        ("1 → 1", 1, 500_000, Bar::AtMost(40.0)),
+        ("1 → 2", 2, 100_000, RINGS_BAR),
+        ("1 → 8", 8, 20_000, Bar::AtMost(100.0)),
+    ];
+    let columns = columns.map(column).into();
+    let note = "u64; crossbeam, std and rtrb: a queue per listener; tokio's publisher waits while \
+        it is nearly full, so that nothing is lost";
     case(Group::Broadcast, "broadcast ring on threads, ns a delivery", note, columns)
 }
 
@@ -172,9 +179,10 @@ fn depth(scale: &Scale) -> Vec<Case> {
 
 fn crowd(scale: &Scale) -> Vec<Case> {
     let table = |title: &str, note, shape, few, many| {
+        let bar = (shape == Shape::BroadcastOfMany).then_some(RINGS_BAR);
         let column = |(head, each, messages): (&str, usize, u64)| {
             let work = Work { producers: each, consumers: each, ..scale.work(messages) };
-            Column { head: head.to_owned(), shape, work, bar: None }
+            Column { head: head.to_owned(), shape, work, bar }
         };
         let columns = [("2 + 2", 2, few), ("16 + 16", 16, many)].map(column).into();
         Case { summary: Some(Summary::Kept), ..case(Group::Crowd, title, note, columns) }

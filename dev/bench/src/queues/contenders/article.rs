@@ -42,6 +42,7 @@ impl<T: Payload> Queue<T> for Array {
 }
 
 impl<T: Payload> Entry<T> for Shared<T> {
+    #[inline(always)]
     fn offer(&mut self, item: T) -> Result<(), T> {
         lock(self).push_back(item);
         Ok(())
@@ -49,6 +50,7 @@ impl<T: Payload> Entry<T> for Shared<T> {
 }
 
 impl<T: Payload> Exit<T> for Shared<T> {
+    #[inline(always)]
     fn take(&mut self) -> Option<T> {
         lock(self).pop_front()
     }
@@ -69,6 +71,7 @@ impl<T: Payload> Queue<T> for Channel {
 }
 
 impl<T: Payload> Entry<T> for SyncSender<T> {
+    #[inline(always)]
     fn offer(&mut self, item: T) -> Result<(), T> {
         self.try_send(item)
             .map_err(|(TrySendError::Full(item) | TrySendError::Disconnected(item))| item)
@@ -76,6 +79,7 @@ impl<T: Payload> Entry<T> for SyncSender<T> {
 }
 
 impl<T: Payload> Exit<T> for Receiver<T> {
+    #[inline(always)]
     fn take(&mut self) -> Option<T> {
         self.try_recv().ok()
     }
@@ -113,6 +117,7 @@ impl<T: Payload> Overwriting<T> for MutexRing {
 }
 
 impl<T: Payload> Writer<T> for Arc<Mutex<Ring<T>>> {
+    #[inline(always)]
     fn push(&mut self, item: T) -> u64 {
         let mut ring = lock(self);
         let slot = ring.at(ring.held);
@@ -127,6 +132,7 @@ impl<T: Payload> Writer<T> for Arc<Mutex<Ring<T>>> {
 }
 
 impl<T: Payload> Reader<T> for Arc<Mutex<Ring<T>>> {
+    #[inline(always)]
     fn pop(&mut self) -> Option<T> {
         let mut ring = lock(self);
         let oldest = ring.oldest;

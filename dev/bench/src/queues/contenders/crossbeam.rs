@@ -38,20 +38,24 @@ impl<T: Payload> Queue<T> for Unbounded {
 }
 
 impl<T: Payload> Producer<T> for Sender<T> {
+    #[inline(always)]
     fn send(&mut self, item: T) -> bool {
         Sender::send(self, item).is_ok()
     }
 
+    #[inline(always)]
     fn try_send(&mut self, item: T) -> bool {
         Sender::try_send(self, item).is_ok()
     }
 }
 
 impl<T: Payload> Consumer<T> for Receiver<T> {
+    #[inline(always)]
     fn receive(&mut self) -> Option<T> {
         self.recv().ok()
     }
 
+    #[inline(always)]
     fn try_receive(&mut self) -> Option<T> {
         self.try_recv().ok()
     }
@@ -75,6 +79,7 @@ impl Broadcast for OneEach {
 }
 
 impl Publisher for Vec<Sender<u64>> {
+    #[inline(always)]
     fn publish(&mut self, identity: u64) {
         for sender in self {
             // A listener that broke down is found when it is joined.
@@ -97,12 +102,14 @@ impl<T: Payload> Queue<T> for Array {
 }
 
 impl<T: Payload> Entry<T> for Arc<ArrayQueue<T>> {
+    #[inline(always)]
     fn offer(&mut self, item: T) -> Result<(), T> {
         ArrayQueue::push(self, item)
     }
 }
 
 impl<T: Payload> Exit<T> for Arc<ArrayQueue<T>> {
+    #[inline(always)]
     fn take(&mut self) -> Option<T> {
         ArrayQueue::pop(self)
     }
@@ -122,12 +129,14 @@ impl<T: Payload> Overwriting<T> for Forced {
 }
 
 impl<T: Payload> Writer<T> for Arc<ArrayQueue<T>> {
+    #[inline(always)]
     fn push(&mut self, item: T) -> u64 {
         u64::from(self.force_push(item).is_some())
     }
 }
 
 impl<T: Payload> Reader<T> for Arc<ArrayQueue<T>> {
+    #[inline(always)]
     fn pop(&mut self) -> Option<T> {
         ArrayQueue::pop(self)
     }
@@ -147,6 +156,7 @@ impl<T: Payload> Queue<T> for Segments {
 }
 
 impl<T: Payload> Entry<T> for Arc<SegQueue<T>> {
+    #[inline(always)]
     fn offer(&mut self, item: T) -> Result<(), T> {
         SegQueue::push(self, item);
         Ok(())
@@ -154,6 +164,7 @@ impl<T: Payload> Entry<T> for Arc<SegQueue<T>> {
 }
 
 impl<T: Payload> Exit<T> for Arc<SegQueue<T>> {
+    #[inline(always)]
     fn take(&mut self) -> Option<T> {
         SegQueue::pop(self)
     }

@@ -60,10 +60,12 @@ impl<T: Payload, F: crossfire::flavor::Flavor<Item = T>> Producer<T> for MTx<F>
 where
     MTx<F>: Send,
 {
+    #[inline(always)]
     fn send(&mut self, item: T) -> bool {
         Tx::send(self, item).is_ok()
     }
 
+    #[inline(always)]
     fn try_send(&mut self, item: T) -> bool {
         Tx::try_send(self, item).is_ok()
     }
@@ -73,10 +75,12 @@ impl<T: Payload, F: crossfire::flavor::Flavor<Item = T>> Producer<T> for Tx<F>
 where
     Tx<F>: Send,
 {
+    #[inline(always)]
     fn send(&mut self, item: T) -> bool {
         Tx::send(self, item).is_ok()
     }
 
+    #[inline(always)]
     fn try_send(&mut self, item: T) -> bool {
         Tx::try_send(self, item).is_ok()
     }
@@ -86,10 +90,12 @@ impl<T: Payload, F: crossfire::flavor::Flavor<Item = T>> Consumer<T> for Rx<F>
 where
     Rx<F>: Send,
 {
+    #[inline(always)]
     fn receive(&mut self) -> Option<T> {
         self.recv().ok()
     }
 
+    #[inline(always)]
     fn try_receive(&mut self) -> Option<T> {
         self.try_recv().ok()
     }
@@ -99,10 +105,12 @@ impl<T: Payload, F: crossfire::flavor::Flavor<Item = T>> Consumer<T> for MRx<F>
 where
     MRx<F>: Send,
 {
+    #[inline(always)]
     fn receive(&mut self) -> Option<T> {
         self.recv().ok()
     }
 
+    #[inline(always)]
     fn try_receive(&mut self) -> Option<T> {
         self.try_recv().ok()
     }

@@ -47,6 +47,7 @@ pub(super) enum Claiming {
 }
 
 impl Publisher for Claiming {
+    #[inline(always)]
     fn publish(&mut self, identity: u64) {
         match self {
             Claiming::Single(producer, rest) => claim(producer, identity, *rest),

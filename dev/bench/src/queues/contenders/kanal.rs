@@ -33,20 +33,24 @@ impl<T: Payload> Queue<T> for Unbounded {
 }
 
 impl<T: Payload> Producer<T> for Sender<T> {
+    #[inline(always)]
     fn send(&mut self, item: T) -> bool {
         Sender::send(self, item).is_ok()
     }
 
+    #[inline(always)]
     fn try_send(&mut self, item: T) -> bool {
         matches!(Sender::try_send(self, item), Ok(true))
     }
 }
 
 impl<T: Payload> Consumer<T> for Receiver<T> {
+    #[inline(always)]
     fn receive(&mut self) -> Option<T> {
         self.recv().ok()
     }
 
+    #[inline(always)]
     fn try_receive(&mut self) -> Option<T> {
         self.try_recv().ok().flatten()
     }

@@ -143,6 +143,7 @@ impl<T: Payload> Queue<T> for OneByOne {
 }
 
 impl<T: Payload> Producer<T> for Sending<VecDeque<T>> {
+    #[inline(always)]
     fn send(&mut self, item: T) -> bool {
         let mut held = self.0.with_room();
         held.items.push_back(item);
@@ -150,6 +151,7 @@ impl<T: Payload> Producer<T> for Sending<VecDeque<T>> {
         true
     }
 
+    #[inline(always)]
     fn try_send(&mut self, item: T) -> bool {
         let mut held = lock(&self.0.state);
         if held.items.len() >= self.0.limit {
@@ -162,6 +164,7 @@ impl<T: Payload> Producer<T> for Sending<VecDeque<T>> {
 }
 
 impl<T: Payload> Consumer<T> for Popping<T> {
+    #[inline(always)]
     fn receive(&mut self) -> Option<T> {
         let mut held = self.0.with_items();
         let item = held.items.pop_front();
@@ -169,6 +172,7 @@ impl<T: Payload> Consumer<T> for Popping<T> {
         item
     }
 
+    #[inline(always)]
     fn try_receive(&mut self) -> Option<T> {
         let mut held = lock(&self.0.state);
         let item = held.items.pop_front();
@@ -229,6 +233,7 @@ impl<T: Payload> Queue<T> for Swapped {
 }
 
 impl<T: Payload> Producer<T> for Sending<Vec<T>> {
+    #[inline(always)]
     fn send(&mut self, item: T) -> bool {
         let mut held = self.0.with_room();
         held.items.push(item);
@@ -236,6 +241,7 @@ impl<T: Payload> Producer<T> for Sending<Vec<T>> {
         true
     }
 
+    #[inline(always)]
     fn try_send(&mut self, item: T) -> bool {
         let mut held = lock(&self.0.state);
         if held.items.len() >= self.0.limit {
@@ -248,6 +254,7 @@ impl<T: Payload> Producer<T> for Sending<Vec<T>> {
 }
 
 impl<T: Payload> Consumer<T> for Swapping<T> {
+    #[inline(always)]
     fn receive(&mut self) -> Option<T> {
         if self.taken.is_empty() {
             let queue = Arc::clone(&self.queue);
@@ -256,6 +263,7 @@ impl<T: Payload> Consumer<T> for Swapping<T> {
         self.taken.pop()
     }
 
+    #[inline(always)]
     fn try_receive(&mut self) -> Option<T> {
         if self.taken.is_empty() {
             let queue = Arc::clone(&self.queue);

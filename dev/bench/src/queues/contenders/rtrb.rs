@@ -22,12 +22,14 @@ impl<T: Payload> Queue<T> for Ring {
 }
 
 impl<T: Payload> Entry<T> for Producer<T> {
+    #[inline(always)]
     fn offer(&mut self, item: T) -> Result<(), T> {
         self.push(item).map_err(|PushError::Full(item)| item)
     }
 }
 
 impl<T: Payload> Exit<T> for Consumer<T> {
+    #[inline(always)]
     fn take(&mut self) -> Option<T> {
         self.pop().ok()
     }
@@ -85,6 +87,7 @@ impl Broadcast for OneEach {
 }
 
 impl Publisher for Vec<Spin<Producer<u64>>> {
+    #[inline(always)]
     fn publish(&mut self, identity: u64) {
         for producer in self {
             producer.send(identity);

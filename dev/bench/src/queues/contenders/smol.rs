@@ -38,20 +38,24 @@ impl<T: Payload> Queue<T> for Unbounded {
 }
 
 impl<T: Payload> Producer<T> for Sender<T> {
+    #[inline(always)]
     fn send(&mut self, item: T) -> bool {
         self.send_blocking(item).is_ok()
     }
 
+    #[inline(always)]
     fn try_send(&mut self, item: T) -> bool {
         Sender::try_send(self, item).is_ok()
     }
 }
 
 impl<T: Payload> Consumer<T> for Receiver<T> {
+    #[inline(always)]
     fn receive(&mut self) -> Option<T> {
         self.recv_blocking().ok()
     }
 
+    #[inline(always)]
     fn try_receive(&mut self) -> Option<T> {
         self.try_recv().ok()
     }
@@ -94,20 +98,24 @@ impl<T: Payload> Queue<T> for Broadcasting {
 }
 
 impl<T: Payload> Producer<T> for async_broadcast::Sender<T> {
+    #[inline(always)]
     fn send(&mut self, item: T) -> bool {
         self.broadcast_blocking(item).is_ok()
     }
 
+    #[inline(always)]
     fn try_send(&mut self, item: T) -> bool {
         self.try_broadcast(item).is_ok()
     }
 }
 
 impl<T: Payload> Consumer<T> for async_broadcast::Receiver<T> {
+    #[inline(always)]
     fn receive(&mut self) -> Option<T> {
         self.recv_blocking().ok()
     }
 
+    #[inline(always)]
     fn try_receive(&mut self) -> Option<T> {
         self.try_recv().ok()
     }
@@ -129,6 +137,7 @@ impl Broadcast for Broadcasting {
 }
 
 impl Publisher for async_broadcast::Sender<u64> {
+    #[inline(always)]
     fn publish(&mut self, identity: u64) {
         // Listeners that broke down are found when they are joined.
         let _ = self.broadcast_blocking(identity);
@@ -180,6 +189,7 @@ impl<T: Payload> Overwriting<T> for Broadcasting {
 }
 
 impl<T: Payload> Writer<T> for async_broadcast::Sender<T> {
+    #[inline(always)]
     fn push(&mut self, item: T) -> u64 {
         // What it overwrote comes back, but the reader is told too.
         let _ = self.try_broadcast(item);
@@ -188,6 +198,7 @@ impl<T: Payload> Writer<T> for async_broadcast::Sender<T> {
 }
 
 impl<T: Payload> Reader<T> for Overflowing<T> {
+    #[inline(always)]
     fn pop(&mut self) -> Option<T> {
         loop {
             match self.receiver.try_recv() {

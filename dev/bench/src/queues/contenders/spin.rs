@@ -71,6 +71,7 @@ impl Producers {
 }
 
 impl<T: Send, P: Entry<T>> Producer<T> for Spin<P> {
+    #[inline(always)]
     fn send(&mut self, mut item: T) -> bool {
         let mut patience = Patience::default();
         while let Err(refused) = self.end.offer(item) {
@@ -80,12 +81,14 @@ impl<T: Send, P: Entry<T>> Producer<T> for Spin<P> {
         true
     }
 
+    #[inline(always)]
     fn try_send(&mut self, item: T) -> bool {
         self.end.offer(item).is_ok()
     }
 }
 
 impl<T: Send, C: Exit<T>> Consumer<T> for Spin<C> {
+    #[inline(always)]
     fn receive(&mut self) -> Option<T> {
         let mut patience = Patience::default();
         loop {
@@ -99,6 +102,7 @@ impl<T: Send, C: Exit<T>> Consumer<T> for Spin<C> {
         }
     }
 
+    #[inline(always)]
     fn try_receive(&mut self) -> Option<T> {
         self.end.take()
     }

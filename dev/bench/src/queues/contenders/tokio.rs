@@ -49,40 +49,48 @@ impl<T: Payload> Queue<T> for Unbounded {
 }
 
 impl<T: Payload> Producer<T> for mpsc::Sender<T> {
+    #[inline(always)]
     fn send(&mut self, item: T) -> bool {
         self.blocking_send(item).is_ok()
     }
 
+    #[inline(always)]
     fn try_send(&mut self, item: T) -> bool {
         mpsc::Sender::try_send(self, item).is_ok()
     }
 }
 
 impl<T: Payload> Producer<T> for mpsc::UnboundedSender<T> {
+    #[inline(always)]
     fn send(&mut self, item: T) -> bool {
         mpsc::UnboundedSender::send(self, item).is_ok()
     }
 
+    #[inline(always)]
     fn try_send(&mut self, item: T) -> bool {
         mpsc::UnboundedSender::send(self, item).is_ok()
     }
 }
 
 impl<T: Payload> Consumer<T> for mpsc::Receiver<T> {
+    #[inline(always)]
     fn receive(&mut self) -> Option<T> {
         self.blocking_recv()
     }
 
+    #[inline(always)]
     fn try_receive(&mut self) -> Option<T> {
         self.try_recv().ok()
     }
 }
 
 impl<T: Payload> Consumer<T> for mpsc::UnboundedReceiver<T> {
+    #[inline(always)]
     fn receive(&mut self) -> Option<T> {
         self.blocking_recv()
     }
 
+    #[inline(always)]
     fn try_receive(&mut self) -> Option<T> {
         self.try_recv().ok()
     }
@@ -223,6 +231,7 @@ impl<T> Careful<T> {
         self.sent.is_multiple_of(LOOK) && self.sender.len() > CAPACITY - LOOK as usize
     }
 
+    #[inline(always)]
     fn send(&mut self, item: T) {
         self.sent += 1;
         // Listeners that broke down are found when they are joined.
@@ -251,6 +260,7 @@ impl Broadcast for Broadcasting {
 }
 
 impl Publisher for Careful<u64> {
+    #[inline(always)]
     fn publish(&mut self, identity: u64) {
         let mut patience = Patience::default();
         while self.must_wait() {
@@ -311,6 +321,7 @@ impl<T: Payload> Overwriting<T> for Broadcasting {
 }
 
 impl<T: Payload> Writer<T> for broadcast::Sender<T> {
+    #[inline(always)]
     fn push(&mut self, item: T) -> u64 {
         // Without a receiver everything is missing at the end.
         let _ = self.send(item);
@@ -319,6 +330,7 @@ impl<T: Payload> Writer<T> for broadcast::Sender<T> {
 }
 
 impl<T: Payload> Reader<T> for Lagging<T> {
+    #[inline(always)]
     fn pop(&mut self) -> Option<T> {
         loop {
             match self.receiver.try_recv() {

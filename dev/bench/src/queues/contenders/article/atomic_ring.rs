@@ -52,6 +52,7 @@ impl<T: Payload> Overwriting<T> for AtomicRing {
 }
 
 impl<T: Payload> Writer<T> for Setting<T> {
+    #[inline(always)]
     fn push(&mut self, item: T) -> u64 {
         let number = self.next;
         self.next += 1;
@@ -62,6 +63,7 @@ impl<T: Payload> Writer<T> for Setting<T> {
 }
 
 impl<T: Payload> Reader<T> for Getting<T> {
+    #[inline(always)]
     fn pop(&mut self) -> Option<T> {
         let round = self.cells.len() as u64;
         loop {
