@@ -27,6 +27,7 @@
 mod allocator;
 mod barrier;
 mod block_pool;
+mod brief;
 pub mod broadcast;
 mod byte_queue;
 pub mod keyed;

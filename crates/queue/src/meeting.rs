@@ -5,11 +5,12 @@
 //! afterwards. Of the two that had the lock, the later one knows of the other: a changer sees the
 //! registration, or a waiter sees the change.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use crate::sync::{AtomicU32, Lull, Mutex, MutexGuard, Ordering};
+use crate::brief::{Brief, Held};
+use crate::sync::{AtomicU32, Lull, Ordering};
 use crate::waiters::{Place, Waiters, block_until};
 
 /// A state that either side can end.
@@ -21,7 +22,7 @@ pub(crate) trait Ends {
 /// See the [module header](self).
 #[derive(Debug)]
 pub(crate) struct Meeting<S> {
-    state: Mutex<S>,
+    state: Brief<S>,
     pub(crate) receiver: Waiters,
     pub(crate) senders: Waiters,
     /// How many handles can send.
@@ -31,7 +32,7 @@ pub(crate) struct Meeting<S> {
 impl<S> Meeting<S> {
     pub(crate) fn new(state: S) -> Self {
         Self {
-            state: Mutex::new(state),
+            state: Brief::new(state),
             receiver: Waiters::new(),
             senders: Waiters::new(),
             sending: AtomicU32::new(0),
@@ -39,10 +40,10 @@ impl<S> Meeting<S> {
     }
 
     #[inline]
-    pub(crate) fn lock(&self) -> MutexGuard<'_, S> {
+    pub(crate) fn lock(&self) -> Held<'_, S> {
         // Code of the user that panics under the lock leaves at most its own item half changed;
         // refusing everybody else for ever would make its defect all of theirs.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

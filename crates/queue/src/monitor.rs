@@ -1,9 +1,9 @@
 //! Waiting for a change of shared state, from threads and from tasks of any executor.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use crate::brief::{Brief, Held};
 use crate::waiters::{Wait, Waiters, block_until};
 
 /// Why [`Monitor::wait`] gave up.
@@ -14,6 +14,8 @@ pub enum WaitError {
 }
 
 /// State behind a lock, with waiters that are woken when it has changed.
+///
+/// The lock is for work of some nanoseconds: others spin and yield meanwhile, and do not sleep.
 ///
 /// A waiter looks at the state under its lock after it has registered, so no change can be missed.
 /// [`Monitor::notify`] is one look at a number while nobody waits.
@@ -33,20 +35,19 @@ pub enum WaitError {
 /// ```
 #[derive(Debug)]
 pub struct Monitor<S> {
-    state: Mutex<S>,
+    state: Brief<S>,
     waiters: Waiters,
 }
 
 impl<S> Monitor<S> {
     /// Guards `state`.
     pub fn new(state: S) -> Self {
-        Self { state: Mutex::new(state), waiters: Waiters::new() }
+        Self { state: Brief::new(state), waiters: Waiters::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, S> {
-        // A panic under the lock is a defect of the caller's closure, which leaves the state as
-        // it was; refusing everybody else for ever would make it a defect of all of them.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    #[inline]
+    fn lock(&self) -> Held<'_, S> {
+        self.state.lock()
     }
 
     /// Looks at or changes the state. Does not wake anybody: see [`Monitor::notify`].

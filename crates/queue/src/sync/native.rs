@@ -5,7 +5,7 @@ pub(crate) use std::alloc::{alloc, dealloc};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, fence};
 pub(crate) use std::sync::{Mutex, MutexGuard};
 use std::thread::{self, Thread};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Ordering;
 
@@ -67,7 +67,8 @@ impl Parker {
     }
 }
 
-/// Waits a little longer each time: first by spinning, then by letting other threads run.
+/// Waits a little longer each time: first by spinning, then by letting other threads run, and when
+/// that was long enough for each of them to have run, by sleeping.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff(u32);
 
@@ -75,13 +76,20 @@ impl Backoff {
     /// 2 + 4 + ... + 64 pauses are about the time of two moves of a cache line to and fro; a
     /// holder that takes longer than that has most likely lost its CPU, and needs one.
     const SPINS: u32 = 6;
+    /// A yield takes some 300 ns if nobody else wants to run; a holder that does not run in spite
+    /// of so many may be one that yields do not let run, or does what it should not do meanwhile.
+    const YIELDS: u32 = 1000;
+    const SLEEP: Duration = Duration::from_micros(50);
 
     pub(crate) fn snooze(&mut self) {
-        if self.0 < Self::SPINS {
-            self.0 += 1;
+        self.0 += 1;
+        if self.0 <= Self::SPINS {
             (0..1_u32 << self.0).for_each(|_| std::hint::spin_loop());
-        } else {
+        } else if self.0 <= Self::SPINS + Self::YIELDS {
             thread::yield_now();
+        } else {
+            self.0 -= 1;
+            thread::sleep(Self::SLEEP);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::task::Poll;
 
-use floodway_queue::{Wait, Waiters, block_until};
+use floodway_queue::{Monitor, Wait, Waiters, block_until};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
@@ -106,5 +106,31 @@ fn the_end_wakes_everybody() {
         stock.units.store(1, Ordering::Relaxed);
         stock.arrivals.notify(u32::MAX);
         waiters.into_iter().for_each(|waiter| assert!(waiter.join().unwrap().is_some()));
+    });
+}
+
+#[test]
+fn a_monitor_has_one_holder_at_a_time_and_no_change_is_missed() {
+    explore(3, || {
+        let monitor = Arc::new(Monitor::new(0));
+        let changers: Vec<_> = (0..2)
+            .map(|_| {
+                let monitor = monitor.clone();
+                thread::spawn(move || {
+                    // Two steps, which nobody sees the first of alone.
+                    monitor.with(|n| {
+                        *n += 1;
+                        *n += 1;
+                    });
+                    monitor.notify();
+                })
+            })
+            .collect();
+        let seen = monitor.wait(None, |n| {
+            assert!(*n % 2 == 0, "half a change");
+            (*n == 4).then_some(*n)
+        });
+        assert_eq!(seen, Ok(4));
+        changers.into_iter().for_each(|changer| changer.join().unwrap());
     });
 }
