@@ -2,11 +2,14 @@
 
 use floodway_queue::ring::{Consumer, PopError, ring};
 
+/// Items for each place of the ring: where there is one, every item is a wake-up.
+const ITEMS_A_PLACE: u64 = 5_000;
 const ITEMS: u64 = 200_000;
 
 /// Everything comes, in order, and every second item is a box, so that a torn one would show.
 fn check(
     mut consumer: Consumer<Box<u64>>,
+    count: u64,
     take: impl Fn(&mut Consumer<Box<u64>>, &mut Vec<Box<u64>>),
 ) {
     let (mut items, mut next) = (Vec::new(), 0);
@@ -20,24 +23,25 @@ fn check(
             next += 1;
         }
     }
-    assert_eq!(next, ITEMS);
+    assert_eq!(next, count);
     assert_eq!(consumer.try_pop(), Err(PopError::Closed));
 }
 
 fn run(capacity: usize, batch: u64, take: impl Fn(&mut Consumer<Box<u64>>, &mut Vec<Box<u64>>)) {
     let (mut producer, consumer) = ring(capacity).unwrap();
+    let count = ITEMS.min(capacity as u64 * ITEMS_A_PLACE);
     std::thread::scope(|scope| {
         scope.spawn(move || {
             let mut next = 0;
-            while next < ITEMS {
+            while next < count {
                 producer.push_blocking(Box::new(next), None).unwrap();
-                let end = (next + batch).min(ITEMS);
+                let end = (next + batch).min(count);
                 let mut items = (next + 1..end).map(Box::new).collect::<Vec<_>>().into_iter();
                 producer.push_many_blocking(&mut items, None).unwrap();
                 next = end.max(next + 1);
             }
         });
-        check(consumer, take);
+        check(consumer, count, take);
     });
 }
 
