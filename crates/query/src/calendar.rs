@@ -3,32 +3,39 @@
 /// Years that a query may name.
 const LITERAL_YEARS: std::ops::RangeInclusive<i64> = 1900..=2999;
 
-const NANOS: i128 = 1_000_000_000;
+/// A point in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Instant {
+    /// Of universal time, counted from 1 March of year -400.
+    pub(crate) second: i64,
+    /// Nanoseconds of it; finer is cut off.
+    pub(crate) nanos: u32,
+}
 
 /// The day of a date in a query, `yyyy-mm-dd`.
-pub(crate) fn literal_date(text: &[u8]) -> Option<i128> {
+pub(crate) fn literal_date(text: &[u8]) -> Option<i64> {
     let (year, day) = date(text)?;
     LITERAL_YEARS.contains(&year).then_some(day)
 }
 
-/// The instant of a time in a query: RFC 3339 without a fraction.
-pub(crate) fn literal_time(text: &[u8]) -> Option<i128> {
+/// The second of a time in a query: RFC 3339 without a fraction.
+pub(crate) fn literal_time(text: &[u8]) -> Option<i64> {
     let (year, instant) = time(text)?;
-    (LITERAL_YEARS.contains(&year) && !text.contains(&b'.')).then_some(instant)
+    (LITERAL_YEARS.contains(&year) && !text.contains(&b'.')).then_some(instant.second)
 }
 
 /// The day of a value that is exactly a date.
-pub(crate) fn value_date(text: &[u8]) -> Option<i128> {
+pub(crate) fn value_date(text: &[u8]) -> Option<i64> {
     Some(date(text)?.1)
 }
 
-/// The instant of a value that is exactly an RFC 3339 time, in nanoseconds; finer is cut off.
-pub(crate) fn value_time(text: &[u8]) -> Option<i128> {
+/// The instant of a value that is exactly an RFC 3339 time.
+pub(crate) fn value_time(text: &[u8]) -> Option<Instant> {
     Some(time(text)?.1)
 }
 
-/// The year and the number of the day, from 1 March of year 0.
-fn date(text: &[u8]) -> Option<(i64, i128)> {
+/// The year and the number of the day.
+fn date(text: &[u8]) -> Option<(i64, i64)> {
     let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else { return None };
     let year = two(y1, y2)? * 100 + two(y3, y4)?;
     let (month, day) = (two(m1, m2)?, two(d1, d2)?);
@@ -48,11 +55,11 @@ fn date(text: &[u8]) -> Option<(i64, i128)> {
     let shifted = year + 400 - i64::from(month < 3);
     let month = (month + 9) % 12;
     let days = shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400;
-    Some((year, i128::from(days + (month * 153 + 2) / 5 + day - 1)))
+    Some((year, days + (month * 153 + 2) / 5 + day - 1))
 }
 
-/// The year as written, and nanoseconds of universal time.
-fn time(text: &[u8]) -> Option<(i64, i128)> {
+/// The year as written, and the instant.
+fn time(text: &[u8]) -> Option<(i64, Instant)> {
     let (day, clock) = text.split_at_checked(10)?;
     let (year, day) = date(day)?;
     let (&[b'T', h1, h2, b':', m1, m2, b':', s1, s2], rest) = clock.split_at_checked(9)? else {
@@ -75,17 +82,17 @@ fn time(text: &[u8]) -> Option<(i64, i128)> {
         }
         _ => return None,
     };
-    let seconds = day * 86_400 + i128::from((hour * 60 + minute - offset) * 60 + second);
-    Some((year, seconds * NANOS + nanos))
+    let second = day * 86_400 + (hour * 60 + minute - offset) * 60 + second;
+    Some((year, Instant { second, nanos }))
 }
 
 /// Nanoseconds behind a point, if there is one, and what follows.
-fn fraction(text: &[u8]) -> Option<(i128, &[u8])> {
+fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
     let Some(digits) = text.strip_prefix(b".") else { return Some((0, text)) };
     let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, rest) = digits.split_at(length);
     let padded = digits.iter().copied().chain(std::iter::repeat(b'0')).take(9);
-    let nanos = padded.fold(0, |sum, digit| sum * 10 + i128::from(digit - b'0'));
+    let nanos = padded.fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
     (length > 0).then_some((nanos, rest))
 }
 
@@ -112,7 +119,7 @@ mod tests {
             "2000-03-01",
             "9999-12-31",
         ];
-        let days: Vec<i128> = days.iter().map(|day| value_date(day.as_bytes()).unwrap()).collect();
+        let days: Vec<i64> = days.iter().map(|day| value_date(day.as_bytes()).unwrap()).collect();
         assert!(days.is_sorted_by(|a, b| a < b), "{days:?}");
         assert_eq!(days[1] - days[0], 1);
         assert_eq!(days[4] - days[3], 1);

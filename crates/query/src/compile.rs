@@ -22,8 +22,8 @@ pub(crate) fn compile(
     let mut compiler = Compiler {
         source,
         dialect: options.dialect,
-        text: String::with_capacity(source.len() + source.len() / 4 + 8),
-        conditions: Vec::with_capacity(8),
+        text: String::with_capacity(2 * source.len()),
+        conditions: Vec::with_capacity(count(tree)),
         nodes: Vec::new(),
         extra: Extra::default(),
         table_bytes: 0,
@@ -42,7 +42,8 @@ pub(crate) fn compile(
     extra.nodes = nodes;
     let extra = (!extra.is_empty()).then(|| Box::new(extra));
     Ok(Program {
-        text: text.into_boxed_str(),
+        // A copy, which has no more memory than it needs, costs less than giving back the rest.
+        text: text.as_str().into(),
         conditions: conditions.into_boxed_slice(),
         extra,
         dialect: options.dialect,
@@ -75,13 +76,13 @@ impl Compiler<'_> {
         match tree {
             Tree::Leaf(leaf) => self.leaf(leaf)?,
             Tree::Not(inner) => {
-                self.text.push_str("NOT ");
+                self.push("NOT ");
                 self.enclosed(inner, matches!(**inner, Tree::And(_) | Tree::Or(_)))?;
             }
             Tree::And(parts) => self.joined(parts, " AND ", with_nodes)?,
             Tree::Or(parts) => self.joined(parts, " OR ", with_nodes)?,
             Tree::Same(inner) => {
-                self.text.push_str("SAME EVENT ");
+                self.push("SAME EVENT ");
                 self.enclosed(inner, true)?;
             }
         }
@@ -99,7 +100,7 @@ impl Compiler<'_> {
     ) -> Result<(), ParseError> {
         for (number, part) in parts.iter().enumerate() {
             if number > 0 {
-                self.text.push_str(word);
+                self.push(word);
             }
             // Only OR binds less than what it may stand in here.
             match part {
@@ -111,9 +112,9 @@ impl Compiler<'_> {
     }
 
     fn enclosed(&mut self, tree: &Tree<'_>, parentheses: bool) -> Result<(), ParseError> {
-        self.text.push_str(if parentheses { "(" } else { "" });
+        self.push(if parentheses { "(" } else { "" });
         self.tree(tree, true)?;
-        self.text.push_str(if parentheses { ")" } else { "" });
+        self.push(if parentheses { ")" } else { "" });
         Ok(())
     }
 
@@ -122,41 +123,45 @@ impl Compiler<'_> {
         let key_hash = hash::of_key(leaf.tag.as_bytes());
         let test = self.claim(leaf)?;
         let pair = match test {
-            Test::Equal(text) => hash::of_pair(key_hash, text.of(&self.text)),
+            Test::Equal(text) => hash::of_pair(key_hash, text.of(self.text.as_bytes())),
             _ => key_hash,
         };
         // Upstream cannot see a key without a dot, which has no event type.
         let by_key = self.dialect == Dialect::Extended || leaf.tag.contains('.');
         let mut condition = Condition { key_hash, pair, key, test, by_key, by_type: false };
-        condition.by_type = condition.accepts(b"", &self.text, &self.extra);
+        condition.by_type = condition.accepts(b"", self.text.as_bytes(), &self.extra);
         self.conditions.push(condition);
         Ok(())
+    }
+
+    fn push(&mut self, piece: &str) {
+        self.text.push_str(piece);
     }
 
     /// Writes something to the text, and says where it is.
     fn write(&mut self, piece: &str) -> Span {
         let start = self.text.len();
-        self.text.push_str(piece);
+        self.push(piece);
         Span::new(start, self.text.len())
     }
 
     fn write_quoted(&mut self, piece: &str) -> Span {
-        self.text.push('\'');
+        self.push("'");
         let span = self.write(piece);
-        self.text.push('\'');
+        self.push("'");
         span
     }
 
     fn claim(&mut self, leaf: &Leaf<'_>) -> Result<Test, ParseError> {
         let (word, text, test): (_, _, fn(Span) -> Test) = match &leaf.claim {
             Claim::Exists => {
-                self.text.push_str(" EXISTS");
+                self.push(" EXISTS");
                 return Ok(Test::Exists);
             }
             Claim::Compare(relation, operand) => {
-                self.text.push(' ');
-                self.text.push_str(relation.symbol());
-                self.text.push(' ');
+                self.push(" ");
+                self.push(relation.symbol());
+                self.push(" ");
                 let span = self.operand(*operand);
                 let ignoring = self.ignore_case(leaf, std::slice::from_ref(operand))?;
                 return Ok(match (self.bound(*operand), ignoring) {
@@ -175,7 +180,7 @@ impl Compiler<'_> {
             Claim::EndsWith(text) => (" ENDS WITH ", text, Test::EndsWith),
             Claim::Matches(text) => (" MATCHES ", text, Test::Contains),
         };
-        self.text.push_str(word);
+        self.push(word);
         let span = self.write_quoted(text);
         if let Claim::Matches(regex) = leaf.claim {
             let regex = if leaf.ignore_case { format!("(?i){regex}") } else { regex.to_owned() };
@@ -189,22 +194,22 @@ impl Compiler<'_> {
     }
 
     fn list(&mut self, leaf: &Leaf<'_>, list: &[Operand<'_>]) -> Result<Test, ParseError> {
-        self.text.push_str(" IN (");
+        self.push(" IN (");
         let (mut texts, mut bounds) = (Vec::new(), Vec::new());
         for (number, operand) in list.iter().enumerate() {
-            self.text.push_str(if number > 0 { ", " } else { "" });
+            self.push(if number > 0 { ", " } else { "" });
             let span = self.operand(*operand);
             match self.bound(*operand) {
                 Some(bound) => bounds.push(bound),
                 None => texts.push(span),
             }
         }
-        self.text.push(')');
+        self.push(")");
         if let Some(pattern) = self.ignore_case(leaf, list)? {
             return Ok(Test::Pattern(pattern));
         }
         // Sorted, so that a value is looked up by halving.
-        let text = &self.text;
+        let text = self.text.as_bytes();
         texts.sort_by(|a, b| a.of(text).cmp(b.of(text)));
         texts.dedup_by(|a, b| a.of(text) == b.of(text));
         self.extra.lists.push((texts.into(), bounds.into()));
@@ -219,7 +224,7 @@ impl Compiler<'_> {
             Operand::Date(text) => ("DATE ", text),
             Operand::Time(text) => ("TIME ", text),
         };
-        self.text.push_str(word);
+        self.push(word);
         self.write(text)
     }
 
@@ -241,7 +246,7 @@ impl Compiler<'_> {
     }
 
     fn write_ignore_case(&mut self, leaf: &Leaf<'_>) {
-        self.text.push_str(if leaf.ignore_case { " IGNORE CASE" } else { "" });
+        self.push(if leaf.ignore_case { " IGNORE CASE" } else { "" });
     }
 
     /// The pattern of a condition that ignores case.
@@ -279,6 +284,15 @@ impl Compiler<'_> {
         self.table_bytes += pattern.size();
         self.extra.patterns.push(pattern);
         Ok(self.extra.patterns.len() as u16 - 1)
+    }
+}
+
+/// The number of conditions.
+fn count(tree: &Tree<'_>) -> usize {
+    match tree {
+        Tree::Leaf(_) => 1,
+        Tree::Not(inner) | Tree::Same(inner) => count(inner),
+        Tree::And(parts) | Tree::Or(parts) => parts.iter().map(count).sum(),
     }
 }
 

@@ -29,8 +29,11 @@ mod compile;
 mod error;
 
 
+mod explain;
+mod extract;
 mod hash;
 
+mod index;
 mod lexer;
 mod number;
 mod options;
@@ -44,6 +47,9 @@ pub use error::{ParseError, Reason};
 
 
 
+pub use explain::{Access, Explain, Step};
+pub use extract::{DeclareError, Extraction, Payload};
+pub use index::Index;
 pub use options::{Dialect, Options};
 pub use query::Query;
 pub use tags::{Source, Tags};

@@ -14,8 +14,9 @@
 //!           | tag IN "(" operand { "," operand } ")"
 //! ```
 //!
-//! No word is reserved: a keyword is one only where a keyword may stand, and `NOT` or `SAME`
-//! before an operator is a tag. So every strict query is an extended query, too.
+//! `AND`, `CONTAINS` and `EXISTS` are no tags. The other keywords are keywords only where one may
+//! stand, and `NOT` or `SAME` before an operator is a tag: so every strict query is an extended
+//! query, too.
 
 mod advice;
 
@@ -255,12 +256,12 @@ impl<'t> Parser<'t, '_> {
         if !is_operator(next) {
             return Ok(false);
         }
-        // `NOT EXISTS` is about a tag called NOT; in `NOT EXISTS = 5` the tag is EXISTS.
+        // `NOT ENDS WITH 'x'` is about a tag called NOT; in `NOT ENDS = 5` the tag is ENDS.
         Ok(next.kind != Kind::Word || !is_operator(ahead.next()?))
     }
 
     fn condition(&mut self) -> Result<Tree<'t>, ParseError> {
-        if self.token.kind != Kind::Word {
+        if self.token.kind != Kind::Word || is_reserved(self.token.text) {
             return Err(self.no_tag());
         }
         let tag = self.advance()?;
@@ -397,6 +398,11 @@ fn push_or<'t>(parts: &mut Vec<Tree<'t>>, part: Tree<'t>) {
         Tree::Or(inner) => parts.extend(inner),
         other => parts.push(other),
     }
+}
+
+/// The keywords of the strict language; those of the extended one may be tags.
+fn is_reserved(word: &str) -> bool {
+    matches!(word, "AND" | "CONTAINS" | "EXISTS")
 }
 
 fn is_operator(token: Token<'_>) -> bool {

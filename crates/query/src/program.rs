@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use crate::calendar;
+use crate::calendar::{self, Instant};
 use crate::number::Literal;
 use crate::options::Dialect;
 use crate::parser::Relation;
@@ -74,9 +74,9 @@ pub(crate) enum Test {
 pub(crate) enum Bound {
     Number(Literal),
     /// A day.
-    Date(i128),
-    /// Nanoseconds.
-    Time(i128),
+    Date(i64),
+    /// A second of universal time.
+    Time(i64),
 }
 
 /// A piece of the canonical text.
@@ -110,8 +110,8 @@ impl Span {
     }
 
     #[inline]
-    pub(crate) fn of(self, text: &str) -> &[u8] {
-        &text.as_bytes()[self.start as usize..self.end as usize]
+    pub(crate) fn of(self, text: &[u8]) -> &[u8] {
+        &text[self.start as usize..self.end as usize]
     }
 
     pub(crate) fn str_of(self, text: &str) -> &str {
@@ -143,7 +143,9 @@ impl Bound {
         match self {
             Bound::Number(literal) => literal.compare(value),
             Bound::Date(day) => Some(calendar::value_date(value)?.cmp(day)),
-            Bound::Time(instant) => Some(calendar::value_time(value)?.cmp(instant)),
+            Bound::Time(second) => {
+                Some(calendar::value_time(value)?.cmp(&Instant { second: *second, nanos: 0 }))
+            }
         }
     }
 }
@@ -188,6 +190,11 @@ impl Program {
     /// Whether a message has what the query asks for.
     #[inline]
     pub(crate) fn matches(&self, tags: &Tags<'_>) -> bool {
+        if self.is_flat() && tags.pending().is_none() && tags.supplied().is_none() {
+            // What most messages and queries are like, and the same as below without detours.
+            let whole = tags.whole();
+            return self.conditions.iter().all(|it| self.holds_in(it, tags, whole.clone()));
+        }
         match self.evaluate(View::of(tags)) {
             Some(answer) => answer,
             None => {
@@ -197,10 +204,15 @@ impl Program {
         }
     }
 
-    /// Nothing if the answer hangs on what the source has.
+    /// Whether the conditions are joined by `AND` alone.
     #[inline]
+    pub(crate) fn is_flat(&self) -> bool {
+        self.extra.as_ref().is_none_or(|extra| extra.nodes.is_empty())
+    }
+
+    /// Nothing if the answer hangs on what the source has.
     fn evaluate(&self, view: View<'_, '_>) -> Option<bool> {
-        if !self.extra().nodes.is_empty() {
+        if !self.is_flat() {
             return self.node(0, view);
         }
         let mut answer = Some(true);
@@ -260,7 +272,6 @@ impl Program {
         if hangs { None } else { answer }
     }
 
-    #[inline]
     fn holds(&self, condition: &Condition, view: View<'_, '_>) -> Option<bool> {
         if self.holds_in(condition, view.known, view.range(view.known)) {
             return Some(true);
@@ -275,7 +286,7 @@ impl Program {
     }
 
     fn may_hold(&self, condition: &Condition, source: &dyn Source) -> bool {
-        let tag = condition.key.of(&self.text);
+        let tag = condition.key.of(self.text.as_bytes());
         source.keys().iter().map(|key| key.as_bytes()).any(|key| {
             (condition.by_key && key == tag) || (condition.by_type && kind(key) == Some(tag))
         })
@@ -284,31 +295,40 @@ impl Program {
     /// Whether one of these tags meets a condition.
     #[inline]
     fn holds_in(&self, condition: &Condition, tags: &Tags<'_>, range: Range<usize>) -> bool {
-        let key = condition.key.of(&self.text);
+        let key = condition.key.of(self.text.as_bytes());
         let named = (condition.key_hash, key);
         let by_key = condition.by_key
             && match condition.test {
                 Test::Equal(text) => {
-                    tags.has(range.clone(), condition.pair, key, text.of(&self.text))
+                    tags.has(range.clone(), condition.pair, key, text.of(self.text.as_bytes()))
                 }
-                Test::Pattern(_) | Test::NoPattern(_) => {
-                    tags.any_value(range.clone(), named, |at, value| {
-                        tags.text_up_to(at) <= SEEN_MAX
-                            && condition.accepts(value, &self.text, self.extra())
+                Test::Compare(relation, bound) => {
+                    let bound = &self.extra().bounds[bound as usize];
+                    tags.any_value(range.clone(), named, |_, value| {
+                        bound.compare(value).is_some_and(|order| relation.admits(order))
                     })
                 }
-                _ => tags.any_value(range.clone(), named, |_, value| {
-                    condition.accepts(value, &self.text, self.extra())
-                }),
+                _ => self.rarer(condition, tags, range.clone()),
             };
         by_key || (condition.by_type && tags.has_type(range, named))
+    }
+
+    /// Whether the value of one of these tags meets a condition. Apart, because searching text
+    /// needs a frame on the stack that would slow down the others.
+    #[inline(never)]
+    fn rarer(&self, condition: &Condition, tags: &Tags<'_>, range: Range<usize>) -> bool {
+        let is_pattern = matches!(condition.test, Test::Pattern(_) | Test::NoPattern(_));
+        let named = (condition.key_hash, condition.key.of(self.text.as_bytes()));
+        tags.any_value(range, named, |at, value| {
+            let seen = !is_pattern || tags.text_up_to(at) <= SEEN_MAX;
+            seen && condition.accepts(value, self.text.as_bytes(), self.extra())
+        })
     }
 }
 
 impl Condition {
     /// Whether a value meets it.
-    #[inline]
-    pub(crate) fn accepts(&self, value: &[u8], text: &str, extra: &Extra) -> bool {
+    pub(crate) fn accepts(&self, value: &[u8], text: &[u8], extra: &Extra) -> bool {
         match self.test {
             Test::Exists => true,
             Test::Equal(wanted) => value == wanted.of(text),

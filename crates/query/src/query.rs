@@ -7,6 +7,7 @@ use std::str::FromStr;
 use crate::compile::compile;
 use crate::error::ParseError;
 
+use crate::explain::Explain;
 use crate::options::{Dialect, Options};
 use crate::parser;
 use crate::program::Program;
@@ -73,6 +74,12 @@ impl Query {
     pub fn tags(&self) -> impl Iterator<Item = &str> {
         let text = self.as_str();
         self.program.conditions.iter().map(move |condition| condition.key.str_of(text))
+    }
+
+    /// How it would be looked for in an [`Index`](crate::Index), and what evaluating it costs.
+    #[must_use]
+    pub fn explain(&self) -> Explain {
+        Explain::of(&self.program)
     }
 
     #[inline]

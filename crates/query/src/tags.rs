@@ -211,7 +211,7 @@ impl<'a> Tags<'a> {
         while let Some(at) = position(&self.keys[..range.end], from, hash) {
             let entry = &self.entries[at];
             if let Some(value) = entry.value
-                && entry.key == key
+                && equal(entry.key, key)
                 && test(at, value)
             {
                 return true;
@@ -227,7 +227,7 @@ impl<'a> Tags<'a> {
         let mut from = range.start;
         while let Some(at) = position(&self.pairs[..range.end], from, pair) {
             let entry = &self.entries[at];
-            if entry.value == Some(value) && entry.key == key {
+            if entry.value.is_some_and(|it| equal(it, value)) && equal(entry.key, key) {
                 return true;
             }
             from = at + 1;
@@ -310,6 +310,33 @@ fn position(column: &[u32], from: usize, wanted: u32) -> Option<usize> {
         at += 16;
     }
     column[at..].iter().position(|hash| *hash == wanted).map(|found| at + found)
+}
+
+/// Whether two pieces of text are the same. Keys and values are short, and comparing a few words
+/// in place takes half the time of a call.
+#[inline]
+fn equal(a: &[u8], b: &[u8]) -> bool {
+    const WORD: usize = size_of::<u64>();
+    let length = a.len();
+    if length != b.len() {
+        return false;
+    }
+    if !(WORD..=4 * WORD).contains(&length) {
+        return if length < WORD { a.iter().eq(b) } else { a == b };
+    }
+    let word = |text: &[u8], at: usize| {
+        text[at..].first_chunk().map_or(0, |word| u64::from_ne_bytes(*word))
+    };
+    // The last word may overlap the one before it.
+    let last = length - WORD;
+    let mut at = 0;
+    while at < last {
+        if word(a, at) != word(b, at) {
+            return false;
+        }
+        at += WORD;
+    }
+    word(a, last) == word(b, last)
 }
 
 #[cfg(test)]

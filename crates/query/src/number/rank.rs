@@ -59,7 +59,7 @@ impl Rank {
     }
 
     /// A whole number.
-    pub(crate) fn whole(number: i128) -> Rank {
+    pub(crate) fn whole(number: i64) -> Rank {
         let text = number.unsigned_abs().to_string();
         let digits = Digits {
             negative: number < 0,
