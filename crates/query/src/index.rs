@@ -239,6 +239,3 @@ fn hash_of<K: Hash>(entries: &[Option<Box<Entry<K>>>], hasher: &RandomState, sea
 fn spread(hash: u32) -> u64 {
     hash::spread(u64::from(hash))
 }
-
-#[cfg(test)]
-mod tests;

@@ -272,6 +272,3 @@ fn is_letter_or_digit(c: char) -> bool {
     let at = ranges.partition_point(|range| range.end() < c);
     ranges.get(at).is_some_and(|range| range.start() <= c)
 }
-
-#[cfg(test)]
-mod tests;

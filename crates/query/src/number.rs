@@ -253,6 +253,3 @@ fn trailing_zeros(text: &[u8]) -> usize {
     let rest = &text[..text.len() - blocks];
     blocks + rest.iter().rev().take_while(|byte| **byte == b'0').count()
 }
-
-#[cfg(test)]
-mod tests;

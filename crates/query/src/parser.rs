@@ -409,6 +409,3 @@ fn is_operator(token: Token<'_>) -> bool {
     let word = matches!(token.text, "EXISTS" | "CONTAINS" | "MATCHES" | "IN" | "STARTS" | "ENDS");
     Relation::of(token.kind).is_some() || (token.kind == Kind::Word && word)
 }
-
-#[cfg(test)]
-mod tests;

@@ -122,6 +122,3 @@ impl Hash for Query {
         (self.dialect(), self.as_str()).hash(state);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -338,6 +338,3 @@ fn equal(a: &[u8], b: &[u8]) -> bool {
     }
     word(a, last) == word(b, last)
 }
-
-#[cfg(test)]
-mod tests;
