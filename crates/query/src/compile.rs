@@ -121,7 +121,12 @@ impl Compiler<'_> {
     fn leaf(&mut self, leaf: &Leaf<'_>) -> Result<(), ParseError> {
         let key = self.write(leaf.tag);
         let key_hash = hash::of_key(leaf.tag.as_bytes());
+        let key_end = self.text.len();
         let test = self.claim(leaf)?;
+        if matches!(leaf.tag, "DATE" | "TIME") {
+            // Before a blank they would be the beginning of a date or a time, but not before a tab.
+            self.text.replace_range(key_end..=key_end, "\t");
+        }
         let pair = match test {
             Test::Equal(text) => hash::of_pair(key_hash, text.of(self.text.as_bytes())),
             _ => key_hash,

@@ -226,7 +226,8 @@ impl<'t> Lexer<'t> {
             if let Some(close) = close {
                 end = self.next_char(at + rest.find(inside).unwrap_or(0) + close);
             }
-            suggestion = Some(format!("'{}'", inside.trim_end()));
+            let inside = inside.trim_end();
+            suggestion = (!inside.contains(char::is_control)).then(|| format!("'{inside}'"));
         }
         let pairs: [(&str, &str, bool); 6] = [
             ("&&", "AND", true),

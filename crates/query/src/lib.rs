@@ -28,7 +28,6 @@ mod calendar;
 mod compile;
 mod error;
 
-
 mod explain;
 mod extract;
 mod hash;
@@ -44,8 +43,6 @@ mod query;
 mod tags;
 
 pub use error::{ParseError, Reason};
-
-
 
 pub use explain::{Access, Explain, Step};
 pub use extract::{DeclareError, Extraction, Payload};

@@ -176,6 +176,11 @@ impl<'v, 'a> View<'v, 'a> {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        let is_empty = |tags: &Tags<'_>| self.range(tags).is_empty();
+        is_empty(self.known) && self.supplied.is_none_or(is_empty)
+    }
+
     fn events(&self) -> usize {
         self.known.events().max(self.supplied.map_or(0, Tags::events))
     }
@@ -255,18 +260,23 @@ impl Program {
     fn same_event(&self, at: usize, node: Node, view: View<'_, '_>) -> Option<bool> {
         let mut answer = Some(false);
         for event in 0..view.events() {
-            match self.node(at + 1, View { event: Some(event), ..view }) {
+            let view = View { event: Some(event), ..view };
+            // What has no tags is no event.
+            if view.is_empty() {
+                continue;
+            }
+            match self.node(at + 1, view) {
                 Some(true) => return Some(true),
                 Some(false) => {}
                 None => answer = None,
             }
         }
-        // An event that is still to come may have what none here has.
+        // An event that is still to come may have what none here has, or have not what all have.
         let nodes = &self.extra().nodes[at + 1..node.end as usize];
         let hangs = view.pending.is_some_and(|source| {
             nodes.iter().any(|node| match node.joint {
                 Joint::Leaf(leaf) => self.may_hold(&self.conditions[leaf as usize], source),
-                _ => false,
+                joint => joint == Joint::Not,
             })
         });
         if hangs { None } else { answer }

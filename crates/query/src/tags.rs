@@ -195,7 +195,8 @@ impl<'a> Tags<'a> {
 
     /// The tags of an event; none if there is no such event.
     pub(crate) fn event(&self, event: usize) -> Range<usize> {
-        let end = |event: usize| self.ends.get(event).map_or(self.entries.len(), |end| *end as usize);
+        let end =
+            |event: usize| self.ends.get(event).map_or(self.entries.len(), |end| *end as usize);
         if event == 0 { 0..end(0) } else { end(event - 1)..end(event) }
     }
 

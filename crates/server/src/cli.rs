@@ -41,7 +41,7 @@ Examples:
   floodway bench                             measure a server
   floodway demo                              see slow consumers flood only themselves
   floodway slow                              show who cannot keep up
-  floodway query check "kind = 'quote'"      try a content query
+  floodway query check 'price > 5'           try a content query
 
 `floodway help COMMAND` tells more about each.";
 

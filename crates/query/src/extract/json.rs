@@ -53,16 +53,20 @@ impl Paths {
             values.push(Value { key, event, text });
         };
         match &self.events {
-            None => self.values.visit(whole, &mut |key, raw| scalars(raw, &mut |text| {
-                put(0, key, text);
-            })),
+            None => self.values.visit(whole, &mut |key, raw| {
+                scalars(raw, &mut |text| {
+                    put(0, key, text);
+                })
+            }),
             Some(events) => events.visit(whole, &mut |_, raw| {
                 let elements = serde_json::from_str(raw.get()).unwrap_or_else(|_| vec![raw]);
                 for (event, element) in elements.into_iter().enumerate() {
                     // The first event of a message is its own: headers.
-                    self.values.visit(element, &mut |key, raw| scalars(raw, &mut |text| {
-                        put(event + 1, key, text);
-                    }));
+                    self.values.visit(element, &mut |key, raw| {
+                        scalars(raw, &mut |text| {
+                            put(event + 1, key, text);
+                        })
+                    });
                 }
             }),
         }

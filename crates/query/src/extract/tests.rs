@@ -83,7 +83,8 @@ fn logfmt_values() {
 
 #[test]
 fn groups_of_a_regular_expression() {
-    let extraction = Extraction::text(r"^(?<http.method>\w+) (?<http.path>\S+)(?: (\d+))?").unwrap();
+    let extraction =
+        Extraction::text(r"^(?<http.method>\w+) (?<http.path>\S+)(?: (\d+))?").unwrap();
     assert_eq!(extraction.keys(), [Box::from("http.method"), Box::from("http.path")]);
     let expected = vec!["GET".to_owned(), "/x".to_owned()];
     assert_eq!(texts(&extraction, "GET /x 200"), Some(expected));

@@ -141,10 +141,12 @@ impl Planner<'_> {
 
     fn conjunction(&self, parts: &Parts) -> SmallVec<[Way; 1]> {
         let condition = |leaf: u16| &self.program.conditions[leaf as usize];
-        let leaves = || parts.iter().filter_map(|part| match part {
-            Part::Leaf(leaf) => Some(*leaf),
-            Part::Or(_) => None,
-        });
+        let leaves = || {
+            parts.iter().filter_map(|part| match part {
+                Part::Leaf(leaf) => Some(*leaf),
+                Part::Or(_) => None,
+            })
+        };
         if leaves().any(|leaf| !condition(leaf).by_key && !condition(leaf).by_type) {
             return SmallVec::new();
         }
@@ -172,10 +174,7 @@ impl Planner<'_> {
     }
 
     /// Equalities with strings, of different keys, by the names of the keys.
-    fn equalities(
-        &self,
-        leaves: impl Iterator<Item = u16>,
-    ) -> SmallVec<[(u16, u32); HASHED_MAX]> {
+    fn equalities(&self, leaves: impl Iterator<Item = u16>) -> SmallVec<[(u16, u32); HASHED_MAX]> {
         let mut equal: SmallVec<[(u16, u32); HASHED_MAX]> = SmallVec::new();
         for leaf in leaves {
             let condition = &self.program.conditions[leaf as usize];

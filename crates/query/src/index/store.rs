@@ -285,9 +285,8 @@ impl Store {
         let slots: Option<SmallVec<[u32; 4]>> =
             pairs.iter().map(|(condition, _)| self.named_slot(program, *condition)).collect();
         let Some(slots) = slots else { return };
-        let range = range.and_then(|range| {
-            Some((self.named_slot(program, range.condition)?, range))
-        });
+        let range =
+            range.and_then(|range| Some((self.named_slot(program, range.condition)?, range)));
         let Some(shape) = self.shape(&slots) else { return };
         let hash = hash::of_pairs(pairs.iter().map(|(_, pair)| *pair)) as u32;
         let table = &mut self.shapes[shape as usize].table;

@@ -94,7 +94,8 @@ fn unrelated_queries_are_not_evaluated() {
     assert_eq!(ask(&one_key, &[("k", "none"), ("j", "v77")]), (0, vec![]));
 
     // Each value of one key is that of a hundred queries.
-    let pairs = index(|number| format!("account = 'v{}' AND kind = 'w{}'", number / 100, number % 100));
+    let pairs =
+        index(|number| format!("account = 'v{}' AND kind = 'w{}'", number / 100, number % 100));
     assert_eq!(ask(&pairs, &[("account", "v3"), ("kind", "w5")]), (1, vec![305]));
     assert_eq!(ask(&pairs, &[("account", "v3")]), (0, vec![]));
 

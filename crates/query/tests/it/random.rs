@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-pub const KEYS: [&str; 7] = ["a", "b", "a.x", "a.y", "b.x", "a.x.z", "NOT"];
+pub(crate) const KEYS: [&str; 7] = ["a", "b", "a.x", "a.y", "b.x", "a.x.z", "NOT"];
 const VALUES: [&str; 18] = [
     "",
     "v",
@@ -36,7 +36,7 @@ const NUMBERS: [&str; 8] = ["5", "-5", "7", "5.0", "0.10", "4.99", "-5.250", "20
 
 /// A query.
 #[derive(Debug, Clone)]
-pub enum Expr {
+pub(crate) enum Expr {
     Leaf(&'static str, Claim),
     Not(Box<Expr>),
     And(Vec<Expr>),
@@ -46,7 +46,7 @@ pub enum Expr {
 
 /// What a leaf says.
 #[derive(Debug, Clone)]
-pub enum Claim {
+pub(crate) enum Claim {
     Exists,
     Text(&'static str, &'static str, bool),
     Compare(&'static str, Operand),
@@ -54,7 +54,7 @@ pub enum Claim {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub enum Operand {
+pub(crate) enum Operand {
     Text(&'static str),
     Number(&'static str),
     Date(&'static str),
@@ -62,14 +62,14 @@ pub enum Operand {
 }
 
 /// Keys and values of one event.
-pub type Event = Vec<(&'static str, Vec<&'static str>)>;
+pub(crate) type Event = Vec<(&'static str, Vec<&'static str>)>;
 
-pub fn events() -> impl Strategy<Value = Vec<Event>> {
+pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
     vec(vec((select(&KEYS[..]), vec(select(&VALUES[..]), 0..3)), 0..4), 0..4)
 }
 
 /// Tags of these events.
-pub fn tags<'t>(events: &[Event]) -> Tags<'t> {
+pub(crate) fn tags<'t>(events: &[Event]) -> Tags<'t> {
     let mut tags = Tags::new();
     push(events, &mut tags);
     tags
@@ -90,13 +90,13 @@ fn push(events: &[Event], tags: &mut Tags<'_>) {
 }
 
 /// Events that are supplied on demand.
-pub struct Later {
+pub(crate) struct Later {
     keys: Vec<Box<str>>,
     events: Vec<Event>,
 }
 
 impl Later {
-    pub fn new(events: Vec<Event>) -> Later {
+    pub(crate) fn new(events: Vec<Event>) -> Later {
         let keys = events.iter().flatten().map(|(key, _)| Box::from(*key)).collect();
         Later { keys, events }
     }
@@ -142,7 +142,7 @@ fn claim() -> impl Strategy<Value = Claim> {
 }
 
 /// Queries of the extended language.
-pub fn expr() -> impl Strategy<Value = Expr> {
+pub(crate) fn expr() -> impl Strategy<Value = Expr> {
     let leaf = || (select(&KEYS[..]), claim()).prop_map(|(key, claim)| Expr::Leaf(key, claim));
     let tree = leaf().prop_recursive(4, 12, 3, |inner| {
         prop_oneof![
@@ -161,7 +161,7 @@ pub fn expr() -> impl Strategy<Value = Expr> {
 }
 
 /// Conjunctions of the strict language.
-pub fn strict_expr() -> impl Strategy<Value = Expr> {
+pub(crate) fn strict_expr() -> impl Strategy<Value = Expr> {
     let strict = claim().prop_filter("not strict", |claim| match claim {
         Claim::Exists => true,
         Claim::Text(word, _, ignore) => matches!(*word, "=" | "CONTAINS") && !ignore,
@@ -196,9 +196,10 @@ impl Expr {
     }
 
     /// The query with more parentheses and fewer blanks than it needs.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let joined = |parts: &[Expr], word: &str| {
-            let parts: Vec<String> = parts.iter().map(|part| format!("({})", part.text())).collect();
+            let parts: Vec<String> =
+                parts.iter().map(|part| format!("({})", part.text())).collect();
             parts.join(word)
         };
         match self {
@@ -221,13 +222,13 @@ impl Expr {
     }
 
     /// The same as the strict language has it: no parentheses.
-    pub fn strict_text(&self) -> String {
+    pub(crate) fn strict_text(&self) -> String {
         let Expr::And(parts) = self else { return self.text() };
         parts.iter().map(Expr::text).collect::<Vec<_>>().join(" AND ")
     }
 
     /// The slow way: every condition looks at everything, as the rules say it.
-    pub fn holds(&self, events: &[Event], dialect: Dialect) -> bool {
+    pub(crate) fn holds(&self, events: &[Event], dialect: Dialect) -> bool {
         match self {
             Expr::Leaf(key, claim) => events.iter().flatten().any(|(name, values)| {
                 let (kind, dotted) = match name.rsplit_once('.') {
@@ -242,7 +243,8 @@ impl Expr {
             Expr::And(parts) => parts.iter().all(|part| part.holds(events, dialect)),
             Expr::Or(parts) => parts.iter().any(|part| part.holds(events, dialect)),
             Expr::Same(inner) => {
-                events.iter().any(|event| inner.holds(std::slice::from_ref(event), dialect))
+                let mut events = events.iter().filter(|event| !event.is_empty());
+                events.any(|event| inner.holds(std::slice::from_ref(event), dialect))
             }
         }
     }
@@ -263,16 +265,16 @@ impl Claim {
                     _ => value != text,
                 }
             }
-            Claim::Compare(sign, operand) => order(value, *operand, dialect).is_some_and(|order| {
-                match *sign {
+            Claim::Compare(sign, operand) => {
+                order(value, *operand, dialect).is_some_and(|order| match *sign {
                     "=" => order.is_eq(),
                     "!=" => order.is_ne(),
                     "<" => order.is_lt(),
                     "<=" => order.is_le(),
                     ">" => order.is_gt(),
                     _ => order.is_ge(),
-                }
-            }),
+                })
+            }
             Claim::In(list) => {
                 list.iter().any(|one| order(value, *one, dialect) == Some(Ordering::Equal))
             }
@@ -304,7 +306,7 @@ fn order(value: &str, operand: Operand, dialect: Dialect) -> Option<Ordering> {
 }
 
 /// The number a value begins with, exactly.
-pub fn number(text: &str, signed: bool) -> Option<BigRational> {
+pub(crate) fn number(text: &str, signed: bool) -> Option<BigRational> {
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) if signed => (true, rest),
         _ => (false, text),

@@ -81,8 +81,13 @@ Examples:
   floodway query match --strict --file cases.jsonl")]
 struct MatchArgs {
     /// The query.
-    #[arg(value_name = "QUERY", allow_hyphen_values = true, required_unless_present = "file",
-        requires = "tags", conflicts_with = "file")]
+    #[arg(
+        value_name = "QUERY",
+        allow_hyphen_values = true,
+        required_unless_present = "file",
+        requires = "tags",
+        conflicts_with = "file"
+    )]
     query: Option<String>,
 
     /// The tags, as JSON: {"key": ["value", ...], ...}, or a list of such objects.
