@@ -11,7 +11,7 @@ use crate::number::{Arithmetic, Literal, Rank};
 use crate::options::{Dialect, Options};
 use crate::parser::{Claim, Leaf, Operand, Tree};
 use crate::pattern::{self, PATTERNS_MAX, Pattern, TABLES_MAX};
-use crate::program::{Bound, Condition, Extra, Node, Program, Span, Test};
+use crate::program::{Bound, Condition, Extra, List, Node, Program, Span, Test};
 
 /// Compiles a query that was read from `source`.
 pub(crate) fn compile(
@@ -217,7 +217,7 @@ impl Compiler<'_> {
         let text = self.text.as_bytes();
         texts.sort_by(|a, b| a.of(text).cmp(b.of(text)));
         texts.dedup_by(|a, b| a.of(text) == b.of(text));
-        self.extra.lists.push((texts.into(), bounds.into()));
+        self.extra.lists.push(List { texts: texts.into(), bounds: bounds.into() });
         Ok(Test::In(self.extra.lists.len() as u16 - 1))
     }
 

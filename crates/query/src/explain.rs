@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::index::{Way, ways};
 use crate::pattern::SEEN_MAX;
-use crate::program::{Condition, Program, Test};
+use crate::program::{Condition, List, Program, Test};
 
 /// Nanoseconds to find a key among ten or so, on a machine of 2024.
 const FIND: f64 = 5.0;
@@ -137,7 +137,7 @@ fn step(condition: &Condition, program: &Program) -> Step {
         Test::StartsWith(_) | Test::EndsWith(_) => (1.0, 0.0),
         Test::Compare(..) => (READ, 0.0),
         Test::In(list) => {
-            let (texts, bounds) = &program.extra().lists[list as usize];
+            let List { texts, bounds } = &program.extra().lists[list as usize];
             (f64::from(texts.len() as u32 + 1).log2() * 3.0 + bounds.len() as f64 * READ, 0.0)
         }
         Test::Contains(_) => SEARCH,

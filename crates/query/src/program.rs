@@ -36,8 +36,17 @@ pub(crate) struct Extra {
     pub(crate) nodes: Vec<Node>,
     pub(crate) bounds: Vec<Bound>,
     pub(crate) patterns: Vec<Pattern>,
-    /// Strings in order, and other operands, of each `IN`.
-    pub(crate) lists: Vec<(Box<[Span]>, Box<[u16]>)>,
+    /// Of each `IN`.
+    pub(crate) lists: Vec<List>,
+}
+
+/// What `IN` looks a value up in.
+#[derive(Debug, Clone)]
+pub(crate) struct List {
+    /// Strings, in order.
+    pub(crate) texts: Box<[Span]>,
+    /// Places in the bounds.
+    pub(crate) bounds: Box<[u16]>,
 }
 
 /// A condition on the values of a key.
@@ -352,7 +361,7 @@ impl Condition {
             Test::Pattern(pattern) => extra.patterns[pattern as usize].matches(value),
             Test::NoPattern(pattern) => !extra.patterns[pattern as usize].matches(value),
             Test::In(list) => {
-                let (texts, bounds) = &extra.lists[list as usize];
+                let List { texts, bounds } = &extra.lists[list as usize];
                 texts.binary_search_by(|one| one.of(text).cmp(value)).is_ok()
                     || bounds.iter().any(|bound| {
                         extra.bounds[*bound as usize].compare(value) == Some(Ordering::Equal)

@@ -56,7 +56,7 @@ impl Paths {
             None => self.values.visit(whole, &mut |key, raw| {
                 scalars(raw, &mut |text| {
                     put(0, key, text);
-                })
+                });
             }),
             Some(events) => events.visit(whole, &mut |_, raw| {
                 let elements = serde_json::from_str(raw.get()).unwrap_or_else(|_| vec![raw]);
@@ -65,7 +65,7 @@ impl Paths {
                     self.values.visit(element, &mut |key, raw| {
                         scalars(raw, &mut |text| {
                             put(event + 1, key, text);
-                        })
+                        });
                     });
                 }
             }),

@@ -26,9 +26,10 @@ pub(super) fn run<'p>(
             // A name by itself is there, without a text.
             None => (Cow::Borrowed(&b""[..]), after),
         };
-        let is_it = |(_, known): &(usize, &Box<str>)| known.as_bytes() == name;
-        for (key, _) in names.iter().enumerate().filter(is_it) {
-            values.push(Value { key, event: 0, text: text.clone() });
+        for (key, known) in names.iter().enumerate() {
+            if known.as_bytes() == name {
+                values.push(Value { key, event: 0, text: text.clone() });
+            }
         }
     }
 }

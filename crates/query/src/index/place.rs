@@ -6,7 +6,7 @@ use crate::hash;
 use crate::number::{self, Arithmetic, Rank};
 use crate::options::Dialect;
 use crate::parser::Relation;
-use crate::program::{Bound, Condition, Joint, Program, Test};
+use crate::program::{Bound, Condition, Joint, List, Program, Test};
 
 /// Equalities of one query that are hashed together. More would not tell queries apart any better,
 /// and each key with several values multiplies the look-ups.
@@ -239,7 +239,7 @@ impl Planner<'_> {
     fn list(&self, leaf: u16) -> Option<SmallVec<[Way; 1]>> {
         let condition = &self.program.conditions[leaf as usize];
         let Test::In(list) = condition.test else { return None };
-        let (texts, bounds) = &self.program.extra().lists[list as usize];
+        let List { texts, bounds } = &self.program.extra().lists[list as usize];
         if condition.by_type || !bounds.is_empty() || texts.len() > WAYS_MAX {
             return None;
         }

@@ -167,9 +167,9 @@ fn write_out(room: &mut [u8; ROOM], mantissa: u128, exponent: i32) -> (&[u8], &[
         rest.multiply_add(GROUP_POWER, 0);
         let group = rest.take_above(bits);
         let mut power = GROUP_POWER;
-        for at in end..end + GROUP as usize {
+        for digit in &mut room[end..end + GROUP as usize] {
             power /= 10;
-            room[at] = b'0' + (group / power % 10) as u8;
+            *digit = b'0' + (group / power % 10) as u8;
         }
         end += GROUP as usize;
     }

@@ -1,4 +1,6 @@
 //! What users of the crate rely on.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "all of this is tests, also what is outside #[test]")]
 
 mod allocation;
 mod extended;
