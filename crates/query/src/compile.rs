@@ -134,7 +134,13 @@ impl Compiler<'_> {
         // Upstream cannot see a key without a dot, which has no event type.
         let by_key = self.dialect == Dialect::Extended || leaf.tag.contains('.');
         let mut condition = Condition { key_hash, pair, key, test, by_key, by_type: false };
-        condition.by_type = condition.accepts(b"", self.text.as_bytes(), &self.extra);
+        condition.by_type = match test {
+            Test::Exists => true,
+            Test::Equal(text) => text.is_empty(),
+            // Nothing is no number, no date and no time.
+            Test::Compare(..) => false,
+            _ => condition.accepts(b"", self.text.as_bytes(), &self.extra),
+        };
         self.conditions.push(condition);
         Ok(())
     }

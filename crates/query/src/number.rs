@@ -21,6 +21,9 @@ const SMALL_DIGITS: usize = 18;
 /// Digits up to which the float of 125 bits tells all decimals apart.
 const FLOAT_DIGITS: usize = 37;
 
+/// A text that may have more digits than this is long.
+const LONG: usize = 64;
+
 /// How numbers are read and compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arithmetic {
@@ -49,7 +52,7 @@ struct Small {
 /// A number as it is written. Without the zeros that mean nothing, so that the number of digits
 /// says how large it is.
 #[derive(Debug, Clone, Copy)]
-struct Digits<'a> {
+pub(crate) struct Digits<'a> {
     negative: bool,
     whole: &'a [u8],
     fraction: &'a [u8],
@@ -66,8 +69,14 @@ impl Literal {
     }
 
     /// How a value compares with it; nothing if the value does not begin with a number.
+    ///
+    /// `digits` says what [`Digits::of_long`] found in it, if somebody asked.
     #[inline]
-    pub(crate) fn compare(&self, value: &[u8]) -> Option<Ordering> {
+    pub(crate) fn compare<'v>(
+        &self,
+        value: &'v [u8],
+        digits: impl FnOnce() -> Option<Digits<'v>>,
+    ) -> Option<Ordering> {
         let number = match Small::read(value, self.arithmetic) {
             Ok(None) => return None,
             Ok(number) => number,
@@ -75,18 +84,20 @@ impl Literal {
         };
         match (number, self.small) {
             (Some(number), Some(small)) => Some(number.compare(small)),
-            _ => self.compare_large(value),
+            _ => self.compare_large(value, digits()),
         }
     }
 
     #[cold]
-    fn compare_large(&self, value: &[u8]) -> Option<Ordering> {
+    fn compare_large(&self, value: &[u8], known: Option<Digits<'_>>) -> Option<Ordering> {
         let mut buffer = [0; 24];
         let literal = self.digits(&mut buffer);
-        if let Some(order) = by_magnitude(value, &literal, self.arithmetic) {
-            return Some(order);
-        }
-        let value = Digits::read(value, self.arithmetic)?;
+        let is_signed = value.first() == Some(&b'-');
+        let value = match known {
+            Some(_) if is_signed && self.arithmetic == Arithmetic::Rounded => return None,
+            Some(digits) => digits,
+            None => Digits::read(value, self.arithmetic)?,
+        };
         let is_short = |digits: &Digits<'_>| digits.count() <= FLOAT_DIGITS;
         let exact = self.arithmetic == Arithmetic::Exact;
         Some(match exact || (is_short(&value) && is_short(&literal)) {
@@ -181,6 +192,15 @@ impl Small {
 }
 
 impl<'a> Digits<'a> {
+    /// The number that a long text begins with. A message may be long and a query may have many
+    /// comparisons; so the ends of such a number are looked for once for each message.
+    #[inline]
+    pub(crate) fn of_long(text: &'a [u8]) -> Option<Digits<'a>> {
+        let is_long =
+            text.len() > LONG && text[1..LONG].iter().all(|it| b".0123456789".contains(it));
+        if is_long { Digits::read(text, Arithmetic::Exact) } else { None }
+    }
+
     /// The number that a text begins with, if any.
     fn read(text: &'a [u8], arithmetic: Arithmetic) -> Option<Digits<'a>> {
         let negative = arithmetic == Arithmetic::Exact && text.first() == Some(&b'-');
@@ -219,17 +239,6 @@ impl<'a> Digits<'a> {
             (true, false) => Ordering::Less,
         }
     }
-}
-
-/// Answers without reading all of a value with many more digits than the literal before the point.
-fn by_magnitude(value: &[u8], literal: &Digits<'_>, arithmetic: Arithmetic) -> Option<Ordering> {
-    let negative = arithmetic == Arithmetic::Exact && value.first() == Some(&b'-');
-    let value = &value[usize::from(negative)..];
-    let value = &value[leading_zeros(value)..];
-    // Two digits more: rounding may add one.
-    let more = literal.whole.len() + 2;
-    let larger = value.len() >= more && digits(&value[..more]) == more;
-    larger.then_some(if negative { Ordering::Less } else { Ordering::Greater })
 }
 
 /// How many digits a text begins with. A block at a time: a value may be long.

@@ -147,8 +147,10 @@ impl<'t> Parser<'t, '_> {
         self.options.dialect == Dialect::Extended
     }
 
-    fn advance(&mut self) -> Result<Token<'t>, ParseError> {
-        Ok(std::mem::replace(&mut self.token, self.lexer.next()?))
+    #[inline]
+    fn advance(&mut self) -> Result<(), ParseError> {
+        self.token = self.lexer.next()?;
+        Ok(())
     }
 
     /// Goes on if the token is this keyword.
@@ -264,7 +266,8 @@ impl<'t> Parser<'t, '_> {
         if self.token.kind != Kind::Word || is_reserved(self.token.text) {
             return Err(self.no_tag());
         }
-        let tag = self.advance()?;
+        let tag = self.token;
+        self.advance()?;
         let mut leaf = Leaf { tag: tag.text, claim: Claim::Exists, ignore_case: false };
         if let Some(relation) = Relation::of(self.token.kind) {
             self.advance()?;
@@ -331,10 +334,12 @@ impl<'t> Parser<'t, '_> {
     }
 
     fn string(&mut self, after: &str) -> Result<&'t str, ParseError> {
-        match self.token.kind {
-            Kind::Text => Ok(self.advance()?.text),
-            _ => Err(self.no_operand(&format!("a string in single quotes after {after}"))),
+        if self.token.kind != Kind::Text {
+            return Err(self.no_operand(&format!("a string in single quotes after {after}")));
         }
+        let text = self.token.text;
+        self.advance()?;
+        Ok(text)
     }
 
     /// What a value is compared with; where it matters which is more, not a string.

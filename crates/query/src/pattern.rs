@@ -2,8 +2,8 @@
 //!
 //! A pattern is compiled to a table of states, completely: then matching is one look-up for each
 //! byte, whatever the pattern and the text, and needs no memory. A pattern whose table would be
-//! too large is refused. What is left is that a byte takes about a nanosecond, so a pattern looks
-//! at the first [`SEEN_MAX`] bytes of a message's values only.
+//! too large is refused. What is left is that a byte takes a nanosecond or three, so a pattern
+//! looks at the first [`SEEN_MAX`] bytes of a message's values only.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ use regex_automata::{Anchored, Input, MatchKind};
 use crate::error::{ParseError, Reason};
 
 /// Bytes of a message's values that a pattern sees: a value that ends later does not match.
-pub(crate) const SEEN_MAX: usize = 8 * 1024;
+pub(crate) const SEEN_MAX: usize = 4 * 1024;
 /// Patterns a query may have.
 pub(crate) const PATTERNS_MAX: usize = 4;
 /// Bytes that all the tables of a query may take.

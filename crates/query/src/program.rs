@@ -12,7 +12,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use crate::calendar::{self, Instant};
-use crate::number::Literal;
+use crate::number::{Digits, Literal};
 use crate::options::Dialect;
 use crate::parser::Relation;
 use crate::pattern::{Pattern, SEEN_MAX};
@@ -123,6 +123,10 @@ impl Span {
         &text[self.start as usize..self.end as usize]
     }
 
+    pub(crate) fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
     pub(crate) fn str_of(self, text: &str) -> &str {
         &text[self.start as usize..self.end as usize]
     }
@@ -148,9 +152,13 @@ impl Extra {
 
 impl Bound {
     #[inline]
-    fn compare(&self, value: &[u8]) -> Option<Ordering> {
+    fn compare<'v>(
+        &self,
+        value: &'v [u8],
+        digits: impl FnOnce() -> Option<Digits<'v>>,
+    ) -> Option<Ordering> {
         match self {
-            Bound::Number(literal) => literal.compare(value),
+            Bound::Number(literal) => literal.compare(value, digits),
             Bound::Date(day) => Some(calendar::value_date(value)?.cmp(day)),
             Bound::Time(second) => {
                 Some(calendar::value_time(value)?.cmp(&Instant { second: *second, nanos: 0 }))
@@ -204,7 +212,7 @@ impl Program {
     /// Whether a message has what the query asks for.
     #[inline]
     pub(crate) fn matches(&self, tags: &Tags<'_>) -> bool {
-        if self.is_flat() && tags.pending().is_none() && tags.supplied().is_none() {
+        if self.is_flat() && !tags.has_source() {
             // What most messages and queries are like, and the same as below without detours.
             let whole = tags.whole();
             return self.conditions.iter().all(|it| self.holds_in(it, tags, whole.clone()));
@@ -323,8 +331,9 @@ impl Program {
                 }
                 Test::Compare(relation, bound) => {
                     let bound = &self.extra().bounds[bound as usize];
-                    tags.any_value(range.clone(), named, |_, value| {
-                        bound.compare(value).is_some_and(|order| relation.admits(order))
+                    tags.any_value(range.clone(), named, |at, value| {
+                        let order = bound.compare(value, || tags.digits(at));
+                        order.is_some_and(|order| relation.admits(order))
                     })
                 }
                 _ => self.rarer(condition, tags, range.clone()),
@@ -356,7 +365,7 @@ impl Condition {
             Test::StartsWith(start) => value.starts_with(start.of(text)),
             Test::EndsWith(end) => value.ends_with(end.of(text)),
             Test::Compare(relation, bound) => extra.bounds[bound as usize]
-                .compare(value)
+                .compare(value, || None)
                 .is_some_and(|order| relation.admits(order)),
             Test::Pattern(pattern) => extra.patterns[pattern as usize].matches(value),
             Test::NoPattern(pattern) => !extra.patterns[pattern as usize].matches(value),
@@ -364,7 +373,8 @@ impl Condition {
                 let List { texts, bounds } = &extra.lists[list as usize];
                 texts.binary_search_by(|one| one.of(text).cmp(value)).is_ok()
                     || bounds.iter().any(|bound| {
-                        extra.bounds[*bound as usize].compare(value) == Some(Ordering::Equal)
+                        extra.bounds[*bound as usize].compare(value, || None)
+                            == Some(Ordering::Equal)
                     })
             }
         }

@@ -88,7 +88,8 @@ proptest! {
     #[test]
     fn any_words(words in vec((select(&PIECES[..]), any::<bool>()), 0..24)) {
         let blank = |spaced| if spaced { " " } else { "" };
-        let text: String = words.iter().flat_map(|(word, spaced)| [*word, blank(*spaced)]).collect();
+        let pieces = words.iter().flat_map(|(word, spaced)| [*word, blank(*spaced)]);
+        let text: String = pieces.collect();
         check(&text)?;
     }
 }
