@@ -12,6 +12,7 @@ mod demo;
 mod file_limit;
 mod logging;
 mod publish;
+mod query;
 mod reply;
 mod request;
 mod run_files;
@@ -40,6 +41,7 @@ Examples:
   floodway bench                             measure a server
   floodway demo                              see slow consumers flood only themselves
   floodway slow                              show who cannot keep up
+  floodway query check 'price > 5'           try a content query
 
 `floodway help COMMAND` tells more about each.";
 
@@ -54,6 +56,7 @@ enum Command {
     Bench(bench::Args),
     Demo(demo::Args),
     Slow(slow::Args),
+    Query(query::Args),
 }
 
 /// Runs what the command line asks for; the binary's whole `main`.
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Slow(args) => slow::run(args),
+        Command::Query(args) => query::run(args),
     }
 }
 

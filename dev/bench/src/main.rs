@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod broker;
+mod query;
 mod queues;
 
 use std::fmt::Display;
@@ -24,6 +25,8 @@ struct Arguments {
 enum Comparison {
     /// The floodway binary beside nats-server and redis-server, over loopback TCP
     Broker(broker::Arguments),
+    /// Content queries, in one process, beside their bars
+    Query(query::Arguments),
     /// Our queues beside those of other crates, in one process
     Queues(queues::Arguments),
 }
@@ -31,6 +34,7 @@ enum Comparison {
 fn main() -> ExitCode {
     match Arguments::parse().comparison {
         Comparison::Broker(arguments) => exit_code(broker::run(&arguments)),
+        Comparison::Query(arguments) => exit_code(query::run(&arguments)),
         Comparison::Queues(arguments) => exit_code(queues::run(&arguments, None)),
     }
 }

@@ -10,7 +10,7 @@ fn the_command_line_is_well_formed() {
 #[test]
 fn every_command_is_there_with_a_line_of_help() {
     let cli = Cli::command();
-    for name in ["serve", "pub", "sub", "request", "reply", "bench", "demo", "slow"] {
+    for name in ["serve", "pub", "sub", "request", "reply", "bench", "demo", "slow", "query"] {
         let command = cli.find_subcommand(name).unwrap_or_else(|| panic!("no command {name}"));
         assert!(command.get_about().is_some(), "{name} has no help");
         assert!(command.get_after_help().is_some(), "{name} has no examples");

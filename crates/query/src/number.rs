@@ -1,0 +1,264 @@
+//! Numbers of any size, compared exactly or as the strict language rounds them.
+//!
+//! Nothing here turns digits into a number it can compute with, beyond 18 of them: decimals are
+//! compared digit by digit. The strict language reads what is not a pure integer as a binary
+//! float of 125 bits. That matters only where more than 37 digits are involved: two decimals of
+//! at most 37 digits never round to the same float (10³⁷ < 2¹²⁴), and rounding keeps the order.
+//! The rest is in `binary`.
+
+mod binary;
+mod rank;
+
+use std::cmp::Ordering;
+
+pub(crate) use rank::Rank;
+
+/// The most digits a number in a query may have: more would need larger arrays in `binary`.
+pub(crate) const DIGITS_MAX: usize = 1000;
+
+/// Digits that fit the fast form: any two such numbers can be scaled to the same power of ten.
+const SMALL_DIGITS: usize = 18;
+/// Digits up to which the float of 125 bits tells all decimals apart.
+const FLOAT_DIGITS: usize = 37;
+
+/// A text that may have more digits than this is long.
+const LONG: usize = 64;
+
+/// How numbers are read and compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arithmetic {
+    /// As CometBFT: no sign, and binary floats of 125 bits for what is not an integer.
+    Rounded,
+    /// Signs, and exact decimals.
+    Exact,
+}
+
+/// A number in a query.
+#[derive(Debug, Clone)]
+pub(crate) struct Literal {
+    arithmetic: Arithmetic,
+    small: Option<Small>,
+    /// As written; kept only if it does not fit the fast form.
+    text: Box<str>,
+}
+
+/// `mantissa / 10^scale`, with at most 18 digits.
+#[derive(Debug, Clone, Copy)]
+struct Small {
+    mantissa: i64,
+    scale: u8,
+}
+
+/// A number as it is written. Without the zeros that mean nothing, so that the number of digits
+/// says how large it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Digits<'a> {
+    negative: bool,
+    whole: &'a [u8],
+    fraction: &'a [u8],
+    /// Nothing but digits: no point, and nothing behind.
+    is_integer: bool,
+}
+
+impl Literal {
+    /// From the text of a token.
+    pub(crate) fn new(text: &str, arithmetic: Arithmetic) -> Literal {
+        let small = Small::read(text.as_bytes(), arithmetic).unwrap_or(None);
+        let text = if small.is_some() { "" } else { text };
+        Literal { arithmetic, small, text: text.into() }
+    }
+
+    /// How a value compares with it; nothing if the value does not begin with a number.
+    ///
+    /// `digits` says what [`Digits::of_long`] found in it, if somebody asked.
+    #[inline]
+    pub(crate) fn compare<'v>(
+        &self,
+        value: &'v [u8],
+        digits: impl FnOnce() -> Option<Digits<'v>>,
+    ) -> Option<Ordering> {
+        let number = match Small::read(value, self.arithmetic) {
+            Ok(None) => return None,
+            Ok(number) => number,
+            Err(TooLarge) => None,
+        };
+        match (number, self.small) {
+            (Some(number), Some(small)) => Some(number.compare(small)),
+            _ => self.compare_large(value, digits()),
+        }
+    }
+
+    #[cold]
+    fn compare_large(&self, value: &[u8], known: Option<Digits<'_>>) -> Option<Ordering> {
+        let mut buffer = [0; 24];
+        let literal = self.digits(&mut buffer);
+        let is_signed = value.first() == Some(&b'-');
+        let value = match known {
+            Some(_) if is_signed && self.arithmetic == Arithmetic::Rounded => return None,
+            Some(digits) => digits,
+            None => Digits::read(value, self.arithmetic)?,
+        };
+        let is_short = |digits: &Digits<'_>| digits.count() <= FLOAT_DIGITS;
+        let exact = self.arithmetic == Arithmetic::Exact;
+        Some(match exact || (is_short(&value) && is_short(&literal)) {
+            true => value.compare(&literal),
+            false => binary::compare(&value, &literal),
+        })
+    }
+
+    fn digits<'b>(&'b self, buffer: &'b mut [u8; 24]) -> Digits<'b> {
+        let text = match self.small {
+            Some(small) => small.write(buffer),
+            None => self.text.as_bytes(),
+        };
+        let zero = Digits { negative: false, whole: b"", fraction: b"", is_integer: true };
+        Digits::read(text, self.arithmetic).unwrap_or(zero)
+    }
+
+    /// Where it is in the order of numbers, as a range: numbers of many digits have no exact place.
+    pub(crate) fn rank(&self) -> (Rank, Rank) {
+        Rank::of(&self.digits(&mut [0; 24]))
+    }
+}
+
+/// Where the number a value begins with is in the order of numbers, as a range.
+pub(crate) fn rank(value: &[u8], arithmetic: Arithmetic) -> Option<(Rank, Rank)> {
+    Some(Rank::of(&Digits::read(value, arithmetic)?))
+}
+
+/// A number that has more digits than the fast form.
+struct TooLarge;
+
+impl Small {
+    /// The number that a text begins with, if any.
+    #[inline]
+    fn read(text: &[u8], arithmetic: Arithmetic) -> Result<Option<Small>, TooLarge> {
+        let negative = arithmetic == Arithmetic::Exact && text.first() == Some(&b'-');
+        let text = &text[usize::from(negative)..];
+        let (mut mantissa, mut at) = (0_i64, 0);
+        let mut point = None;
+        while let Some(&byte) = text.get(at) {
+            let digit = byte.wrapping_sub(b'0');
+            if digit < 10 {
+                if at - usize::from(point.is_some()) == SMALL_DIGITS {
+                    return Err(TooLarge);
+                }
+                mantissa = mantissa * 10 + i64::from(digit);
+            } else if byte == b'.' && point.is_none() && at > 0 {
+                point = Some(at);
+            } else {
+                break;
+            }
+            at += 1;
+        }
+        if at == 0 {
+            return Ok(None);
+        }
+        let scale = point.map_or(0, |point| at - point - 1) as u8;
+        Ok(Some(Small { mantissa: if negative { -mantissa } else { mantissa }, scale }))
+    }
+
+    #[inline]
+    fn compare(self, other: Small) -> Ordering {
+        if self.scale == other.scale {
+            return self.mantissa.cmp(&other.mantissa);
+        }
+        let scaled = |number: Small, by: u8| {
+            i128::from(number.mantissa) * 10_i128.pow(u32::from(by.saturating_sub(number.scale)))
+        };
+        scaled(self, other.scale).cmp(&scaled(other, self.scale))
+    }
+
+    fn write(self, buffer: &mut [u8; 24]) -> &[u8] {
+        let (mut rest, mut at) = (self.mantissa.unsigned_abs(), buffer.len());
+        for place in 0.. {
+            if rest == 0 && place > self.scale {
+                break;
+            }
+            if place == self.scale && self.scale > 0 {
+                at -= 1;
+                buffer[at] = b'.';
+            }
+            at -= 1;
+            buffer[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        if self.mantissa < 0 {
+            at -= 1;
+            buffer[at] = b'-';
+        }
+        &buffer[at..]
+    }
+}
+
+impl<'a> Digits<'a> {
+    /// The number that a long text begins with. A message may be long and a query may have many
+    /// comparisons; so the ends of such a number are looked for once for each message.
+    #[inline]
+    pub(crate) fn of_long(text: &'a [u8]) -> Option<Digits<'a>> {
+        let is_long =
+            text.len() > LONG && text[1..LONG].iter().all(|it| b".0123456789".contains(it));
+        if is_long { Digits::read(text, Arithmetic::Exact) } else { None }
+    }
+
+    /// The number that a text begins with, if any.
+    fn read(text: &'a [u8], arithmetic: Arithmetic) -> Option<Digits<'a>> {
+        let negative = arithmetic == Arithmetic::Exact && text.first() == Some(&b'-');
+        let text = &text[usize::from(negative)..];
+        let (whole, rest) = text.split_at(digits(text));
+        if whole.is_empty() {
+            return None;
+        }
+        let fraction = rest.strip_prefix(b".").map_or(&rest[..0], |rest| &rest[..digits(rest)]);
+        let digits = Digits {
+            negative,
+            whole: &whole[leading_zeros(whole)..],
+            fraction: &fraction[..fraction.len() - trailing_zeros(fraction)],
+            is_integer: rest.is_empty(),
+        };
+        Some(Digits { negative: negative && !digits.is_zero(), ..digits })
+    }
+
+    fn is_zero(&self) -> bool {
+        self.whole.is_empty() && self.fraction.is_empty()
+    }
+
+    fn count(&self) -> usize {
+        self.whole.len() + self.fraction.len()
+    }
+
+    fn compare(&self, other: &Digits<'_>) -> Ordering {
+        let order = || {
+            let whole = self.whole.len().cmp(&other.whole.len());
+            whole.then_with(|| self.whole.cmp(other.whole)).then(self.fraction.cmp(other.fraction))
+        };
+        match (self.negative, other.negative) {
+            (false, false) => order(),
+            (true, true) => order().reverse(),
+            (false, true) => Ordering::Greater,
+            (true, false) => Ordering::Less,
+        }
+    }
+}
+
+/// How many digits a text begins with. A block at a time: a value may be long.
+fn digits(text: &[u8]) -> usize {
+    prefix(text, |byte| byte.is_ascii_digit())
+}
+
+fn leading_zeros(text: &[u8]) -> usize {
+    prefix(text, |byte| byte == b'0')
+}
+
+fn prefix(text: &[u8], fits: impl Fn(u8) -> bool) -> usize {
+    let all = |block: &&[u8]| block.iter().fold(true, |all, byte| all & fits(*byte));
+    let blocks = text.chunks_exact(32).take_while(all).count() * 32;
+    blocks + text[blocks..].iter().take_while(|byte| fits(**byte)).count()
+}
+
+fn trailing_zeros(text: &[u8]) -> usize {
+    let all = |block: &&[u8]| block.iter().fold(true, |all, byte| all & (*byte == b'0'));
+    let blocks = text.rchunks_exact(32).take_while(all).count() * 32;
+    let rest = &text[..text.len() - blocks];
+    blocks + rest.iter().rev().take_while(|byte| **byte == b'0').count()
+}

@@ -1,0 +1,387 @@
+//! A query as it is evaluated: conditions in a row, and how they are joined if not by `AND` alone.
+//!
+//! Evaluation allocates nothing. It has three outcomes: while a message's [`Source`] has not been
+//! asked, a condition that only its tags could meet is neither true nor false. Only if the whole
+//! query hangs on such conditions is the source asked, and the query evaluated again.
+//!
+//! [`Source`]: crate::Source
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use memchr::memmem;
+
+use crate::calendar::{self, Instant};
+use crate::number::{Digits, Literal};
+use crate::options::Dialect;
+use crate::parser::Relation;
+use crate::pattern::{Pattern, SEEN_MAX};
+use crate::tags::{Source, Tags};
+
+/// A compiled query.
+#[derive(Clone)]
+pub(crate) struct Program {
+    /// The canonical text; conditions refer to it.
+    pub(crate) text: Box<str>,
+    pub(crate) conditions: Box<[Condition]>,
+    /// What a plain conjunction of conditions on strings does not need.
+    pub(crate) extra: Option<Box<Extra>>,
+    pub(crate) dialect: Dialect,
+}
+
+/// The rarer parts of a query.
+#[derive(Clone, Default)]
+pub(crate) struct Extra {
+    /// How the conditions are joined, each node before its parts; empty for a conjunction of them.
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) bounds: Vec<Bound>,
+    pub(crate) patterns: Vec<Pattern>,
+    /// Of each `IN`.
+    pub(crate) lists: Vec<List>,
+}
+
+/// What `IN` looks a value up in.
+#[derive(Debug, Clone)]
+pub(crate) struct List {
+    /// Strings, in order.
+    pub(crate) texts: Box<[Span]>,
+    /// Places in the bounds.
+    pub(crate) bounds: Box<[u16]>,
+}
+
+/// A condition on the values of a key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Condition {
+    pub(crate) key_hash: u32,
+    /// For an equality the hash of key and value.
+    pub(crate) pair: u32,
+    pub(crate) key: Span,
+    pub(crate) test: Test,
+    /// Whether a tag of this key may meet it.
+    pub(crate) by_key: bool,
+    /// Whether a tag of this event type meets it, because an empty string does.
+    pub(crate) by_type: bool,
+}
+
+/// What a condition says of a value. Numbers are places in the lists of [`Extra`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Test {
+    Exists,
+    Equal(Span),
+    Differs(Span),
+    Contains(Span),
+    StartsWith(Span),
+    EndsWith(Span),
+    Compare(Relation, u16),
+    Pattern(u16),
+    NoPattern(u16),
+    In(u16),
+}
+
+/// What a value is compared with in order.
+#[derive(Debug, Clone)]
+pub(crate) enum Bound {
+    Number(Literal),
+    /// A day.
+    Date(i64),
+    /// A second of universal time.
+    Time(i64),
+}
+
+/// A piece of the canonical text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: u16,
+    end: u16,
+}
+
+/// A part of a query: a condition, or how the parts behind it are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Node {
+    pub(crate) joint: Joint,
+    /// The node behind the last of its parts.
+    pub(crate) end: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Joint {
+    Leaf(u16),
+    Not,
+    And,
+    Or,
+    Same,
+}
+
+impl Span {
+    pub(crate) fn new(start: usize, end: usize) -> Span {
+        // Whoever makes the text refuses one that is longer than this.
+        Span { start: start as u16, end: end as u16 }
+    }
+
+    #[inline]
+    pub(crate) fn of(self, text: &[u8]) -> &[u8] {
+        &text[self.start as usize..self.end as usize]
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
+    pub(crate) fn str_of(self, text: &str) -> &str {
+        &text[self.start as usize..self.end as usize]
+    }
+}
+
+impl Node {
+    pub(crate) const NOT: Node = Node { joint: Joint::Not, end: 0 };
+    pub(crate) const AND: Node = Node { joint: Joint::And, end: 0 };
+    pub(crate) const OR: Node = Node { joint: Joint::Or, end: 0 };
+    pub(crate) const SAME: Node = Node { joint: Joint::Same, end: 0 };
+
+    pub(crate) fn leaf(condition: usize) -> Node {
+        Node { joint: Joint::Leaf(condition as u16), end: 0 }
+    }
+}
+
+impl Extra {
+    pub(crate) fn is_empty(&self) -> bool {
+        let Extra { nodes, bounds, patterns, lists } = self;
+        nodes.is_empty() && bounds.is_empty() && patterns.is_empty() && lists.is_empty()
+    }
+}
+
+impl Bound {
+    #[inline]
+    fn compare<'v>(
+        &self,
+        value: &'v [u8],
+        digits: impl FnOnce() -> Option<Digits<'v>>,
+    ) -> Option<Ordering> {
+        match self {
+            Bound::Number(literal) => literal.compare(value, digits),
+            Bound::Date(day) => Some(calendar::value_date(value)?.cmp(day)),
+            Bound::Time(second) => {
+                Some(calendar::value_time(value)?.cmp(&Instant { second: *second, nanos: 0 }))
+            }
+        }
+    }
+}
+
+static NOTHING: Extra =
+    Extra { nodes: Vec::new(), bounds: Vec::new(), patterns: Vec::new(), lists: Vec::new() };
+
+/// What an evaluation sees of a message.
+#[derive(Clone, Copy)]
+struct View<'v, 'a> {
+    known: &'v Tags<'a>,
+    supplied: Option<&'v Tags<'a>>,
+    pending: Option<&'a dyn Source>,
+    /// The event that is looked at; all of them outside of `SAME EVENT`.
+    event: Option<usize>,
+}
+
+impl<'v, 'a> View<'v, 'a> {
+    fn of(known: &'v Tags<'a>) -> View<'v, 'a> {
+        View { known, supplied: known.supplied(), pending: known.pending(), event: None }
+    }
+
+    #[inline]
+    fn range(&self, tags: &Tags<'_>) -> Range<usize> {
+        match self.event {
+            None => tags.whole(),
+            Some(event) => tags.event(event),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        let is_empty = |tags: &Tags<'_>| self.range(tags).is_empty();
+        is_empty(self.known) && self.supplied.is_none_or(is_empty)
+    }
+
+    fn events(&self) -> usize {
+        self.known.events().max(self.supplied.map_or(0, Tags::events))
+    }
+}
+
+impl Program {
+    #[inline]
+    pub(crate) fn extra(&self) -> &Extra {
+        self.extra.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// Whether a message has what the query asks for.
+    #[inline]
+    pub(crate) fn matches(&self, tags: &Tags<'_>) -> bool {
+        if self.is_flat() && !tags.has_source() {
+            // What most messages and queries are like, and the same as below without detours.
+            let whole = tags.whole();
+            return self.conditions.iter().all(|it| self.holds_in(it, tags, whole.clone()));
+        }
+        match self.evaluate(View::of(tags)) {
+            Some(answer) => answer,
+            None => {
+                tags.demand();
+                self.evaluate(View::of(tags)) == Some(true)
+            }
+        }
+    }
+
+    /// Whether the conditions are joined by `AND` alone.
+    #[inline]
+    pub(crate) fn is_flat(&self) -> bool {
+        self.extra.as_ref().is_none_or(|extra| extra.nodes.is_empty())
+    }
+
+    /// Nothing if the answer hangs on what the source has.
+    fn evaluate(&self, view: View<'_, '_>) -> Option<bool> {
+        if !self.is_flat() {
+            return self.node(0, view);
+        }
+        let mut answer = Some(true);
+        for condition in &self.conditions {
+            match self.holds(condition, view) {
+                Some(true) => {}
+                Some(false) => return Some(false),
+                None => answer = None,
+            }
+        }
+        answer
+    }
+
+    fn node(&self, at: usize, view: View<'_, '_>) -> Option<bool> {
+        let node = self.extra().nodes[at];
+        match node.joint {
+            Joint::Leaf(condition) => self.holds(&self.conditions[condition as usize], view),
+            Joint::Not => self.node(at + 1, view).map(|answer| !answer),
+            Joint::And => self.parts(at, node, view, false),
+            Joint::Or => self.parts(at, node, view, true),
+            Joint::Same => self.same_event(at, node, view),
+        }
+    }
+
+    /// Joins parts of which one that is `decisive` decides.
+    fn parts(&self, at: usize, node: Node, view: View<'_, '_>, decisive: bool) -> Option<bool> {
+        let mut answer = Some(!decisive);
+        let mut part = at + 1;
+        while part < node.end as usize {
+            match self.node(part, view) {
+                Some(one) if one == decisive => return Some(decisive),
+                Some(_) => {}
+                None => answer = None,
+            }
+            part = self.extra().nodes[part].end as usize;
+        }
+        answer
+    }
+
+    fn same_event(&self, at: usize, node: Node, view: View<'_, '_>) -> Option<bool> {
+        let mut answer = Some(false);
+        for event in 0..view.events() {
+            let view = View { event: Some(event), ..view };
+            // What has no tags is no event.
+            if view.is_empty() {
+                continue;
+            }
+            match self.node(at + 1, view) {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None => answer = None,
+            }
+        }
+        // An event that is still to come may have what none here has, or have not what all have.
+        let nodes = &self.extra().nodes[at + 1..node.end as usize];
+        let hangs = view.pending.is_some_and(|source| {
+            nodes.iter().any(|node| match node.joint {
+                Joint::Leaf(leaf) => self.may_hold(&self.conditions[leaf as usize], source),
+                joint => joint == Joint::Not,
+            })
+        });
+        if hangs { None } else { answer }
+    }
+
+    fn holds(&self, condition: &Condition, view: View<'_, '_>) -> Option<bool> {
+        if self.holds_in(condition, view.known, view.range(view.known)) {
+            return Some(true);
+        }
+        if let Some(tags) = view.supplied {
+            return Some(self.holds_in(condition, tags, view.range(tags)));
+        }
+        match view.pending {
+            Some(source) if self.may_hold(condition, source) => None,
+            _ => Some(false),
+        }
+    }
+
+    fn may_hold(&self, condition: &Condition, source: &dyn Source) -> bool {
+        let tag = condition.key.of(self.text.as_bytes());
+        source.keys().iter().map(|key| key.as_bytes()).any(|key| {
+            (condition.by_key && key == tag) || (condition.by_type && kind(key) == Some(tag))
+        })
+    }
+
+    /// Whether one of these tags meets a condition.
+    #[inline]
+    fn holds_in(&self, condition: &Condition, tags: &Tags<'_>, range: Range<usize>) -> bool {
+        let key = condition.key.of(self.text.as_bytes());
+        let named = (condition.key_hash, key);
+        let by_key = condition.by_key
+            && match condition.test {
+                Test::Equal(text) => {
+                    tags.has(range.clone(), condition.pair, key, text.of(self.text.as_bytes()))
+                }
+                Test::Compare(relation, bound) => {
+                    let bound = &self.extra().bounds[bound as usize];
+                    tags.any_value(range.clone(), named, |at, value| {
+                        let order = bound.compare(value, || tags.digits(at));
+                        order.is_some_and(|order| relation.admits(order))
+                    })
+                }
+                _ => self.rarer(condition, tags, range.clone()),
+            };
+        by_key || (condition.by_type && tags.has_type(range, named))
+    }
+
+    /// Whether the value of one of these tags meets a condition. Apart, because searching text
+    /// needs a frame on the stack that would slow down the others.
+    #[inline(never)]
+    fn rarer(&self, condition: &Condition, tags: &Tags<'_>, range: Range<usize>) -> bool {
+        let is_pattern = matches!(condition.test, Test::Pattern(_) | Test::NoPattern(_));
+        let named = (condition.key_hash, condition.key.of(self.text.as_bytes()));
+        tags.any_value(range, named, |at, value| {
+            let seen = !is_pattern || tags.text_up_to(at) <= SEEN_MAX;
+            seen && condition.accepts(value, self.text.as_bytes(), self.extra())
+        })
+    }
+}
+
+impl Condition {
+    /// Whether a value meets it.
+    pub(crate) fn accepts(&self, value: &[u8], text: &[u8], extra: &Extra) -> bool {
+        match self.test {
+            Test::Exists => true,
+            Test::Equal(wanted) => value == wanted.of(text),
+            Test::Differs(unwanted) => value != unwanted.of(text),
+            Test::Contains(piece) => memmem::find(value, piece.of(text)).is_some(),
+            Test::StartsWith(start) => value.starts_with(start.of(text)),
+            Test::EndsWith(end) => value.ends_with(end.of(text)),
+            Test::Compare(relation, bound) => extra.bounds[bound as usize]
+                .compare(value, || None)
+                .is_some_and(|order| relation.admits(order)),
+            Test::Pattern(pattern) => extra.patterns[pattern as usize].matches(value),
+            Test::NoPattern(pattern) => !extra.patterns[pattern as usize].matches(value),
+            Test::In(list) => {
+                let List { texts, bounds } = &extra.lists[list as usize];
+                texts.binary_search_by(|one| one.of(text).cmp(value)).is_ok()
+                    || bounds.iter().any(|bound| {
+                        extra.bounds[*bound as usize].compare(value, || None)
+                            == Some(Ordering::Equal)
+                    })
+            }
+        }
+    }
+}
+
+/// The event type of a key: what is before its last dot.
+fn kind(key: &[u8]) -> Option<&[u8]> {
+    memchr::memrchr(b'.', key).map(|dot| &key[..dot])
+}

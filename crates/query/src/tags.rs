@@ -1,0 +1,369 @@
+//! How a query sees a message: a map from keys to any number of values, in events.
+//!
+//! A key is split at its last dot into an event type and an attribute. Tags are kept in columns,
+//! hashes apart from the text, so that looking for a key reads four bytes a tag and most of the
+//! text is never touched.
+
+use std::cell::OnceCell;
+use std::fmt;
+use std::ops::Range;
+
+use crate::hash;
+use crate::number::Digits;
+
+/// The tags of one message, which borrow their text from it.
+///
+/// # Examples
+///
+/// ```
+/// use floodway_query::{Query, Tags};
+///
+/// let mut tags = Tags::new();
+/// tags.push("transfer.sender", "ann");
+/// tags.push("transfer.amount", "5");
+/// tags.next_event();
+/// tags.push("transfer.sender", "bob");
+/// tags.push("transfer.amount", "7");
+///
+/// let any: Query = "transfer.sender = 'ann' AND transfer.amount = 7".parse()?;
+/// assert!(any.matches(&tags), "conditions may be met by different events");
+/// let same: Query = "SAME EVENT (transfer.sender = 'ann' AND transfer.amount = 7)".parse()?;
+/// assert!(!same.matches(&tags));
+/// # Ok::<(), floodway_query::ParseError>(())
+/// ```
+#[derive(Default)]
+pub struct Tags<'a> {
+    /// The hash of each tag's key; of what cannot be asked for by key, zero.
+    keys: Vec<u32>,
+    /// The hash of each tag's event type; zero without a dot.
+    types: Vec<u32>,
+    /// The hash of each tag's key and value; zero without a value.
+    pairs: Vec<u32>,
+    entries: Vec<Entry<'a>>,
+    /// Where each event ends.
+    ends: Vec<u32>,
+    /// The numbers that long values begin with, by tags.
+    numbers: Vec<(u32, Digits<'a>)>,
+    /// Bytes of all values.
+    text: u32,
+    source: Option<&'a dyn Source>,
+    supplied: OnceCell<Box<Tags<'a>>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry<'a> {
+    key: &'a [u8],
+    /// A key may be there with an empty list of values.
+    value: Option<&'a [u8]>,
+    /// Where the last dot of the key is, if it has one.
+    dot: Option<u32>,
+    /// Bytes of all values up to this one and with it.
+    text_end: u32,
+}
+
+/// Tags that cost something to have, such as those inside a payload.
+///
+/// It is asked for them at most once per message, and only if the answer depends on them.
+pub trait Source {
+    /// The keys its tags may have, all of them. A query about none of them, nor about the event
+    /// type of one, never asks for more.
+    fn keys(&self) -> &[Box<str>];
+
+    /// Adds its tags. Those of its first event join the first event of the message.
+    fn supply<'s>(&'s self, tags: &mut Tags<'s>);
+}
+
+impl<'a> Tags<'a> {
+    /// No tags.
+    #[must_use]
+    pub fn new() -> Tags<'a> {
+        Tags::default()
+    }
+
+    /// Adds a value of a key to the current event. A key may have any number of them.
+    #[inline]
+    pub fn push<K, V>(&mut self, key: &'a K, value: &'a V)
+    where
+        K: AsRef<[u8]> + ?Sized,
+        V: AsRef<[u8]> + ?Sized,
+    {
+        self.add(key.as_ref(), Some(value.as_ref()));
+    }
+
+    /// Adds a key without a value to the current event: its event type is there, and no condition
+    /// on the key itself is met.
+    pub fn push_empty<K: AsRef<[u8]> + ?Sized>(&mut self, key: &'a K) {
+        self.add(key.as_ref(), None);
+    }
+
+    fn add(&mut self, key: &'a [u8], value: Option<&'a [u8]>) {
+        let dot = memchr::memrchr(b'.', key).map(|at| at as u32);
+        let key_hash = hash::of_key(key);
+        self.keys.push(if value.is_some() { key_hash } else { 0 });
+        self.types.push(dot.map_or(0, |dot| hash::of_key(&key[..dot as usize])));
+        self.pairs.push(value.map_or(0, |value| hash::of_pair(key_hash, value)));
+        if let Some(digits) = value.and_then(Digits::of_long) {
+            self.numbers.push((self.entries.len() as u32, digits));
+        }
+        let text_end = self.text.saturating_add(value.map_or(0, <[u8]>::len) as u32);
+        self.text = text_end;
+        self.entries.push(Entry { key, value, dot, text_end });
+        let end = self.entries.len() as u32;
+        match self.ends.last_mut() {
+            Some(last) => *last = end,
+            None => self.ends.push(end),
+        }
+    }
+
+    /// What is added from here on belongs to another event.
+    pub fn next_event(&mut self) {
+        if self.ends.is_empty() {
+            self.ends.push(0);
+        }
+        self.ends.push(self.entries.len() as u32);
+    }
+
+    /// Where there are more tags, for who needs them.
+    pub fn set_source(&mut self, source: &'a dyn Source) {
+        self.source = Some(source);
+        self.supplied = OnceCell::new();
+    }
+
+    /// The number of tags, without those of a source.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none, without those of a source.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// No tags, in the memory of these.
+    #[must_use]
+    pub fn recycle<'b>(mut self) -> Tags<'b> {
+        for column in [&mut self.keys, &mut self.types, &mut self.pairs, &mut self.ends] {
+            column.clear();
+        }
+        self.entries.clear();
+        // An empty vector has nothing that lives too short; collecting in place keeps its memory.
+        let nothing = Entry { key: &[], value: None, dot: None, text_end: 0 };
+        let entries = self.entries.into_iter().map(|_| nothing).collect();
+        Tags {
+            keys: self.keys,
+            types: self.types,
+            pairs: self.pairs,
+            entries,
+            ends: self.ends,
+            numbers: Vec::new(),
+            text: 0,
+            source: None,
+            supplied: OnceCell::new(),
+        }
+    }
+
+    /// The source, if it has not been asked yet.
+    #[inline]
+    pub(crate) fn pending(&self) -> Option<&'a dyn Source> {
+        match self.supplied.get() {
+            None => self.source,
+            Some(_) => None,
+        }
+    }
+
+    /// What the source has supplied, if it was asked.
+    #[inline]
+    pub(crate) fn supplied(&self) -> Option<&Tags<'a>> {
+        // A message without a source is the usual case, and need not look at the cell.
+        self.source?;
+        self.supplied.get().map(|tags| &**tags)
+    }
+
+    /// Asks the source, unless it has been asked before.
+    pub(crate) fn demand(&self) {
+        if let Some(source) = self.source {
+            self.supplied.get_or_init(|| {
+                let mut tags = Tags { text: self.text, ..Tags::new() };
+                source.supply(&mut tags);
+                Box::new(tags)
+            });
+        }
+    }
+
+    /// Whether it has a source, asked or not.
+    #[inline]
+    pub(crate) fn has_source(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// The number that a long value begins with.
+    pub(crate) fn digits(&self, at: usize) -> Option<Digits<'a>> {
+        let found = self.numbers.binary_search_by_key(&(at as u32), |(at, _)| *at);
+        found.ok().map(|found| self.numbers[found].1)
+    }
+
+    pub(crate) fn whole(&self) -> Range<usize> {
+        0..self.entries.len()
+    }
+
+    pub(crate) fn events(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The tags of an event; none if there is no such event.
+    pub(crate) fn event(&self, event: usize) -> Range<usize> {
+        let end =
+            |event: usize| self.ends.get(event).map_or(self.entries.len(), |end| *end as usize);
+        if event == 0 { 0..end(0) } else { end(event - 1)..end(event) }
+    }
+
+    /// Whether a tag has this key and a value of which `test` is true.
+    #[inline]
+    pub(crate) fn any_value(
+        &self,
+        range: Range<usize>,
+        (hash, key): (u32, &[u8]),
+        mut test: impl FnMut(usize, &'a [u8]) -> bool,
+    ) -> bool {
+        let mut from = range.start;
+        while let Some(at) = position(&self.keys[..range.end], from, hash) {
+            let entry = &self.entries[at];
+            if let Some(value) = entry.value
+                && equal(entry.key, key)
+                && test(at, value)
+            {
+                return true;
+            }
+            from = at + 1;
+        }
+        false
+    }
+
+    /// Whether a tag has this key and this value.
+    #[inline]
+    pub(crate) fn has(&self, range: Range<usize>, pair: u32, key: &[u8], value: &[u8]) -> bool {
+        let mut from = range.start;
+        while let Some(at) = position(&self.pairs[..range.end], from, pair) {
+            let entry = &self.entries[at];
+            if entry.value.is_some_and(|it| equal(it, value)) && equal(entry.key, key) {
+                return true;
+            }
+            from = at + 1;
+        }
+        false
+    }
+
+    /// Whether a tag has this event type.
+    #[inline]
+    pub(crate) fn has_type(&self, range: Range<usize>, (hash, kind): (u32, &[u8])) -> bool {
+        let mut from = range.start;
+        while let Some(at) = position(&self.types[..range.end], from, hash) {
+            if self.entries[at].kind() == Some(kind) {
+                return true;
+            }
+            from = at + 1;
+        }
+        false
+    }
+
+    /// Each tag's key and its hash, if it has a value, and its event type and its hash, if it has.
+    pub(crate) fn keys_and_types(&self) -> impl Iterator<Item = (Named<'a>, Named<'a>)> {
+        self.entries.iter().zip(&self.keys).zip(&self.types).map(|((entry, key), kind)| {
+            let name = entry.value.is_some().then_some((*key, entry.key));
+            (name, entry.kind().map(|name| (*kind, name)))
+        })
+    }
+
+    /// The hash of key and value of a tag.
+    #[inline]
+    pub(crate) fn pair(&self, at: usize) -> u32 {
+        self.pairs[at]
+    }
+
+    /// The value of a tag.
+    #[inline]
+    pub(crate) fn value(&self, at: usize) -> Option<&'a [u8]> {
+        self.entries[at].value
+    }
+
+    /// How many bytes of values there are up to this tag and with it.
+    #[inline]
+    pub(crate) fn text_up_to(&self, at: usize) -> usize {
+        self.entries[at].text_end as usize
+    }
+}
+
+/// A name and its hash.
+pub(crate) type Named<'a> = Option<(u32, &'a [u8])>;
+
+impl<'a> Entry<'a> {
+    /// The event type.
+    #[inline]
+    fn kind(&self) -> Option<&'a [u8]> {
+        self.dot.map(|dot| &self.key[..dot as usize])
+    }
+}
+
+impl fmt::Debug for Tags<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |entry: &Entry<'_>| {
+            let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            (lossy(entry.key), entry.value.map(lossy))
+        };
+        let events = (0..self.events()).map(|event| &self.entries[self.event(event)]);
+        let events = events.map(|entries| entries.iter().map(text).collect::<Vec<_>>());
+        f.debug_list().entries(events).finish()
+    }
+}
+
+/// Where `wanted` is, from `from` on. Sixteen at a time, so that the compiler compares several in
+/// one instruction: a message of 64 KiB may have thousands of tags.
+#[inline]
+fn position(column: &[u32], from: usize, wanted: u32) -> Option<usize> {
+    let mut at = from;
+    let column_from = column.get(from..)?;
+    if column_from.len() < 16 {
+        return column_from.iter().position(|hash| *hash == wanted).map(|found| from + found);
+    }
+    for chunk in column_from.chunks_exact(16) {
+        if chunk.iter().fold(false, |any, hash| any | (*hash == wanted)) {
+            break;
+        }
+        at += 16;
+    }
+    column[at..].iter().position(|hash| *hash == wanted).map(|found| at + found)
+}
+
+/// Whether two pieces of text are the same. Keys and values are short, and comparing a few words
+/// in place takes half the time of a call.
+#[inline]
+fn equal(a: &[u8], b: &[u8]) -> bool {
+    let length = a.len();
+    if length != b.len() {
+        return false;
+    }
+    match length {
+        0..4 => a.iter().eq(b),
+        // Both words overlap unless it is just two.
+        4..8 => half(a, 0) == half(b, 0) && half(a, length - 4) == half(b, length - 4),
+        8..=16 => word(a, 0) == word(b, 0) && word(a, length - 8) == word(b, length - 8),
+        17..=24 => {
+            word(a, 0) == word(b, 0)
+                && word(a, 8) == word(b, 8)
+                && word(a, length - 8) == word(b, length - 8)
+        }
+        _ => a == b,
+    }
+}
+
+#[inline]
+fn word(text: &[u8], at: usize) -> u64 {
+    text.get(at..).and_then(|text| text.first_chunk()).map_or(0, |it| u64::from_ne_bytes(*it))
+}
+
+#[inline]
+fn half(text: &[u8], at: usize) -> u32 {
+    text.get(at..).and_then(|text| text.first_chunk()).map_or(0, |it| u32::from_ne_bytes(*it))
+}

@@ -1,0 +1,62 @@
+//! Matching allocates nothing.
+
+use std::hint::black_box;
+
+use floodway_query::{Index, Query, Tags};
+
+fn tags() -> Tags<'static> {
+    let mut tags = Tags::new();
+    for (key, value) in [
+        ("tm.event", "Tx"),
+        ("tx.height", "5"),
+        ("tx.height", "99999999999999999999999999999999999999999999.5"),
+        ("account", "a17"),
+        ("kind", "quote"),
+        ("tx.time", "2013-05-03T14:45:00Z"),
+        ("text", "some text that is longer than the others"),
+    ] {
+        tags.push(key, value);
+    }
+    tags
+}
+
+fn allocations(work: impl FnOnce()) -> u64 {
+    allocation_counter::measure(work).count_total
+}
+
+// checklist: C3
+#[test]
+fn match_allocates_nothing() {
+    let tags = tags();
+    assert!(allocations(|| drop(black_box(Box::new(5)))) > 0, "the counter counts");
+    for text in [
+        "tm.event = 'Tx' AND tx.height > 4 AND tx.height < 6",
+        "tx.height > 99999999999999999999999999999999999999999999 AND NOT tx.height < 0.5",
+        "tx.height IN (1, 2, 5) OR kind IN ('a', 'b', 'quote')",
+        "text MATCHES '(longer|shorter) than' AND text CONTAINS 'OTHERS' IGNORE CASE",
+        "SAME EVENT (tx.time > TIME 2000-01-01T00:00:00Z AND text CONTAINS 'than the')",
+        "tm EXISTS AND (account = 'a17' OR account STARTS WITH 'b')",
+    ] {
+        let query: Query = text.parse().unwrap();
+        let mut matched = false;
+        let count = allocations(|| matched = black_box(&query).matches(black_box(&tags)));
+        assert!(matched, "{text}");
+        assert_eq!(count, 0, "{text}");
+    }
+}
+
+// checklist: C3
+#[test]
+fn an_index_allocates_nothing() {
+    let mut index = Index::new();
+    for number in 0..1000 {
+        let query = format!("account = 'a{number}' AND kind = 'quote' AND tx.height > {number}");
+        index.insert(number, query.parse().unwrap());
+    }
+    let tags = tags();
+    let mut found = 0;
+    let count = allocations(|| {
+        index.matching(&tags, |_| found += 1);
+    });
+    assert_eq!((found, count), (1, 0));
+}

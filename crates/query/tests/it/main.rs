@@ -1,0 +1,12 @@
+//! What users of the crate rely on.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "all of this is tests, also what is outside #[test]")]
+
+mod allocation;
+mod extended;
+mod hostile;
+mod index;
+mod numbers;
+mod oracle;
+mod random;
+mod strict;

@@ -1,0 +1,76 @@
+//! Queries of 512 bytes made to be slow, against messages of 64 KiB made for them.
+
+use floodway_query::{Options, Query, Tags};
+
+use super::{Figure, Pace};
+
+/// The bar, in nanoseconds.
+const BAR: f64 = 50_000.0;
+const MESSAGE: usize = 64 * 1024;
+
+/// As many of these conditions, joined by a word, as 512 bytes hold.
+fn repeated(condition: impl Fn(usize) -> String, word: &str) -> Result<Query, String> {
+    let mut text = condition(0);
+    for number in 1.. {
+        let longer = format!("{text}{word}{}", condition(number));
+        if longer.len() > 512 {
+            break;
+        }
+        text = longer;
+    }
+    Options::extended().parse(&text).map_err(|error| error.to_string())
+}
+
+/// Letters that tell conditions apart.
+fn letters(number: usize) -> String {
+    let letter = |number: usize| char::from(b'a' + (number % 26) as u8);
+    format!("{}{}", letter(number / 26), letter(number))
+}
+
+pub(super) fn measure(pace: Pace) -> Result<Vec<Figure>, String> {
+    let zeros = format!("{}7", "0".repeat(MESSAGE - 1));
+    let fraction = format!("7.{}1", "0".repeat(MESSAGE - 3));
+    let spread: String = "etaoin shrdlu ".repeat(MESSAGE / 14);
+    let same = "a".repeat(MESSAGE);
+    // 1,024 tags of 64 bytes.
+    let keys: Vec<String> = (0..1024).map(|number| format!("key.{number:04}")).collect();
+    let value = "v".repeat(56);
+    let many: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), value.as_str())).collect();
+    let long = |end: &str| format!("a CONTAINS '{}{end}'", "a".repeat(490));
+    let cases: [(&str, Result<Query, String>, &str); 7] = [
+        ("numbers, zeros", repeated(|n| format!("a>={}", n % 8), "AND "), &zeros),
+        ("numbers, fraction", repeated(|n| format!("a>{}.{n}", n % 7), "AND "), &fraction),
+        ("a CONTAINS", repeated(|_| long("x"), " OR "), &spread),
+        ("a CONTAINS, nearly everywhere", repeated(|_| long("b"), " OR "), &same),
+        ("CONTAINS", repeated(|n| format!("a CONTAINS'{}'", letters(n)), "OR "), &spread),
+        (
+            "CONTAINS, nearly everywhere",
+            repeated(|n| format!("a CONTAINS'aaa{}'", letters(n + 26)), "OR "),
+            &same,
+        ),
+        ("four MATCHES", four(), &spread[..4096]),
+    ];
+    let cases = cases.map(|(name, query, text)| (name, query, vec![("a", text)]));
+    let of_many: [(&str, Result<Query, String>); 2] = [
+        ("1024 keys, EXISTS", repeated(|n| format!("k{} EXISTS", letters(n)), " OR ")),
+        ("1024 keys, equalities", repeated(|n| format!("key.{n:04}='v'"), "OR ")),
+    ];
+    let of_many = of_many.map(|(name, query)| (name, query, many.clone()));
+    let mut figures = Vec::new();
+    for (name, query, pairs) in cases.into_iter().chain(of_many) {
+        let query = query.map_err(|why| format!("{name}: {why}"))?;
+        let mut tags = Tags::new();
+        pairs.iter().for_each(|(key, value)| tags.push(*key, *value));
+        let mut figure = Figure::new(format!("512 B, 64 KiB: {name}"), "ns", BAR);
+        figure.runs = pace.nanos(|| std::hint::black_box(&query).matches(&tags));
+        figures.push(figure);
+    }
+    Ok(figures)
+}
+
+/// As many patterns as a query may have.
+fn four() -> Result<Query, String> {
+    let patterns: Vec<String> =
+        (0..4).map(|n| format!("a MATCHES '(e|i|o)+ ?(s|t).{{0,9}}{n}x'")).collect();
+    patterns.join(" OR ").parse::<Query>().map_err(|error| error.to_string())
+}
