@@ -27,11 +27,9 @@
 mod calendar;
 mod compile;
 mod error;
-
 mod explain;
 mod extract;
 mod hash;
-
 mod index;
 mod lexer;
 mod number;
@@ -43,7 +41,6 @@ mod query;
 mod tags;
 
 pub use error::{ParseError, Reason};
-
 pub use explain::{Access, Explain, Step};
 pub use extract::{DeclareError, Extraction, Payload};
 pub use index::Index;
