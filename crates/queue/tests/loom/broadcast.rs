@@ -7,7 +7,8 @@
 // checklist: H2
 // checklist: H3
 
-use std::task::Poll;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use floodway_queue::block_until;
 use floodway_queue::broadcast::{Consumer, Producer, PublishError, ReadError, Ring, WaitStrategy};
@@ -79,6 +80,38 @@ fn an_entry_wakes_two_consumers() {
         assert!(both.is_some());
         consumers.iter_mut().for_each(|consumer| assert_eq!(next(consumer), 7));
         assert!(publishing.join().unwrap().is_ok());
+    });
+}
+
+/// Remembers that it was woken.
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whoever waits is woken by itself, and not because of another.
+#[test]
+fn an_entry_wakes_each_of_two_consumers() {
+    explore(3, || {
+        let (producer, ring) = ring(1);
+        let mut consumers = [ring.join(), ring.join()];
+        let publishing = thread::spawn(move || producer.try_publish(7).map(|()| producer));
+        let waits = consumers.each_mut().map(|consumer| {
+            let flag = std::sync::Arc::new(Flag::default());
+            let waker = Waker::from(flag.clone());
+            let poll = consumer.poll_ready(&mut Context::from_waker(&waker));
+            (poll.is_ready(), flag)
+        });
+        // Kept: its end would wake everybody.
+        let producer = publishing.join().unwrap().unwrap();
+        for (is_ready, flag) in waits {
+            assert!(is_ready || flag.0.load(Ordering::Relaxed), "left asleep");
+        }
+        drop(producer);
     });
 }
 

@@ -1,7 +1,8 @@
 //! Ours: the place where the types of `floodway_queue` are put in.
 //!
 //! One line per type in [`ours`], with the shapes it has; the tables then judge it by the bars.
-//! What the bus has its mailboxes made of stands beside them until it is made of these.
+//! The monitor, with a `VecDeque` in it, stands for what is behind its lock: the inboxes of the
+//! bus, and the overflow queues.
 
 mod broadcast;
 mod mailbox;
@@ -25,7 +26,7 @@ pub(crate) fn ours() -> Vec<Contender> {
         ours("broadcast ring, spin").broadcast_of_many::<broadcast::Spinning>(),
         ours("broadcast ring, yield").broadcast_of_many::<broadcast::Yielding>(),
         ours("broadcast ring, park").broadcast_of_many::<broadcast::Parking>(),
-        Contender::new(Side::StandIn, "monitor (bus today)")
+        Contender::new(Side::StandIn, "monitor")
             .queue::<Monitored>()
             .batched::<Monitored>()
             .shared::<Monitored>()

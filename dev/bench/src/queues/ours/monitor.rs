@@ -1,4 +1,4 @@
-//! A [`Monitor`] around a `VecDeque`: what the bus has its mailboxes made of.
+//! A [`Monitor`] around a `VecDeque`: an inbox of the bus without its policy.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
