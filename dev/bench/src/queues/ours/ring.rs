@@ -19,20 +19,24 @@ impl<T: Payload> Queue<T> for Ring {
 }
 
 impl<T: Payload> Produce<T> for Producer<T> {
+    #[inline(always)]
     fn send(&mut self, item: T) -> bool {
         self.push_blocking(item, None).is_ok()
     }
 
+    #[inline(always)]
     fn try_send(&mut self, item: T) -> bool {
         self.try_push(item).is_ok()
     }
 }
 
 impl<T: Payload> Consume<T> for Consumer<T> {
+    #[inline(always)]
     fn receive(&mut self) -> Option<T> {
         self.pop_blocking(None).ok()
     }
 
+    #[inline(always)]
     fn try_receive(&mut self) -> Option<T> {
         self.try_pop().ok()
     }
