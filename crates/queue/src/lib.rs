@@ -29,7 +29,7 @@
 //! | work | this crate | best of the others |
 //! | --- | --- | --- |
 //! | one thread, many senders allowed | mailbox 15 / 18 | crossfire 20 / 23, kanal 23 / 27 |
-//! | one thread, one sender | ring 4.6 / 14 | rtrb 4.5 / 12 |
+//! | one thread, one sender | ring 4.8 / 8.3 | rtrb 4.7 / 13 |
 //! | thread to thread | ring 6.3 / 13, mailbox 17 / 36 | rtrb 17 / 24, kanal 24 / 30 |
 //! | in batches of 64 | ring 5.7 / 17, mailbox 8.9 / 16 | swapped `Vec` 4.9 / 24, rtrb 6.6 / 18 |
 //! | four threads to one | mailbox 25 / 44 | kanal 21 / 31, crossfire 26 / 27 |

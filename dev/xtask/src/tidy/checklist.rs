@@ -5,9 +5,10 @@ use super::{File, Violation};
 
 /// Rows claimed as done. Add a row here together with the test that proves it, and cite it there
 /// in a comment: the word "checklist", a colon, the id.
-const DONE: [&str; 20] = [
-    "A1", "A2", "A5", "A7", "A8", "A9", "A13", "B1", "B2", "B3", "B5", "E2", "E5", "E7", "E9",
-    "F3", "F4", "F5", "I1", "I2",
+const DONE: [&str; 35] = [
+    "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10", "A11", "A12", "A13", "A14", "A15",
+    "B1", "B2", "B3", "B5", "E1", "E2", "E5", "E6", "E7", "E9", "F3", "F4", "F5", "H1", "H2", "H3",
+    "H4", "H5", "I1", "I2",
 ];
 
 /// Where the list is kept, for the message.
