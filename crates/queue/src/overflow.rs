@@ -244,3 +244,73 @@ pub enum Verdict<K> {
     /// Take nothing more; what is queued stays readable.
     End(Limit),
 }
+
+/// What the types forbid. Each has a twin that compiles, so that it fails for the reason given.
+///
+/// checklist: A15
+///
+/// There is one receiver:
+///
+/// ```
+/// # use floodway_queue::{Limits, overflow::{self, DropOldest}};
+/// let (sender, _receiver) = overflow::queue::<u8, _>(Limits::messages(1)?, DropOldest);
+/// let second = sender.clone();
+/// # Ok::<(), floodway_queue::LimitError>(())
+/// ```
+///
+/// ```compile_fail,E0599
+/// # use floodway_queue::{Limits, overflow::{self, DropOldest}};
+/// let (_sender, receiver) = overflow::queue::<u8, _>(Limits::messages(1)?, DropOldest);
+/// let second = receiver.clone();
+/// # Ok::<(), floodway_queue::LimitError>(())
+/// ```
+///
+/// It receives for one thread at a time:
+///
+/// ```
+/// # use floodway_queue::{Limits, overflow::{self, DropOldest}};
+/// let (_sender, mut receiver) = overflow::queue::<u8, _>(Limits::messages(1)?, DropOldest);
+/// std::thread::scope(|s| { s.spawn(|| receiver.try_recv().is_ok()); });
+/// # Ok::<(), floodway_queue::LimitError>(())
+/// ```
+///
+/// ```compile_fail,E0499
+/// # use floodway_queue::{Limits, overflow::{self, DropOldest}};
+/// let (_sender, mut receiver) = overflow::queue::<u8, _>(Limits::messages(1)?, DropOldest);
+/// std::thread::scope(|s| {
+///     s.spawn(|| receiver.try_recv().is_ok());
+///     s.spawn(|| receiver.try_recv().is_ok());
+/// });
+/// # Ok::<(), floodway_queue::LimitError>(())
+/// ```
+///
+/// What must not change threads is not sent to another, be it an item or the policy:
+///
+/// ```
+/// # use floodway_queue::{Limits, overflow::{self, DropOldest}};
+/// let (sender, _receiver) = overflow::queue(Limits::messages(1)?, DropOldest);
+/// std::thread::spawn(move || sender.try_send(std::sync::Arc::new(1)).is_ok());
+/// # Ok::<(), floodway_queue::LimitError>(())
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use floodway_queue::{Limits, overflow::{self, DropOldest}};
+/// let (sender, _receiver) = overflow::queue(Limits::messages(1)?, DropOldest);
+/// std::thread::spawn(move || sender.try_send(std::rc::Rc::new(1)).is_ok());
+/// # Ok::<(), floodway_queue::LimitError>(())
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use std::{convert::Infallible, rc::Rc};
+/// # use floodway_queue::{Limits, overflow::{self, Verdict}};
+/// let kept = Rc::new(());
+/// let policy = overflow::from_fn::<u8, Infallible, _>(move |_| {
+///     let _ = &kept;
+///     Verdict::Accept
+/// });
+/// let (sender, _receiver) = overflow::queue(Limits::messages(1)?, policy);
+/// std::thread::spawn(move || sender.try_send(1).is_ok());
+/// # Ok::<(), floodway_queue::LimitError>(())
+/// ```
+#[cfg(doctest)]
+pub struct Forbidden;
