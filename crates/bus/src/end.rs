@@ -4,16 +4,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// Which limit a queue ran into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LimitKind {
-    /// The number of queued messages.
-    Messages,
-    /// The bytes queued.
-    Bytes,
-    /// The credit for bursts.
-    Credit,
-}
+use floodway_queue::overflow::Limit;
 
 /// Why a subscription, or the connection that held it, ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +15,7 @@ pub enum EndReason {
     /// A queue was full.
     OutOfCapacity {
         /// Which of its limits.
-        limit: LimitKind,
+        limit: Limit,
         /// Messages queued at that moment.
         messages: u64,
         /// Bytes queued at that moment.
@@ -91,12 +82,7 @@ impl fmt::Display for EndReason {
         match self {
             Self::Unsubscribed => write!(f, "unsubscribed"),
             Self::OutOfCapacity { limit, messages, bytes } => {
-                let limit = match limit {
-                    LimitKind::Messages => "messages",
-                    LimitKind::Bytes => "bytes",
-                    LimitKind::Credit => "burst credit",
-                };
-                write!(f, "slow consumer: out of capacity at its limit of {limit}")?;
+                write!(f, "slow consumer: out of capacity at its limit of {}", limit.name())?;
                 write!(f, " ({messages} messages, {bytes} bytes queued)")
             }
             Self::TooFarBehind { behind, messages, bytes } => {

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-pub use floodway_queue::overflow::Depth;
+pub use floodway_queue::overflow::{Depth, Limit};
 
 use crate::account::LossReason;
 use crate::admission::Custom;
 use crate::credit::Credit;
-use crate::end::{EndReason, LimitKind};
+use crate::end::EndReason;
 use crate::key::Key;
 
 /// What a subscription does at its limits.
@@ -215,14 +215,8 @@ impl Overflow {
     /// that they have to be asked for one by one.
     #[inline]
     pub fn admit(&self, depth: Depth, messages: u64, bytes: u64) -> Verdict {
-        let over = |limit: Option<u64>, size: u64| limit.is_some_and(|limit| size > limit);
-        let limit = if over(self.limits.messages, depth.messages + messages) {
-            LimitKind::Messages
-        } else if over(self.limits.bytes, depth.bytes + bytes) {
-            LimitKind::Bytes
-        } else {
-            return Verdict::Accept;
-        };
+        let after = Depth { messages: depth.messages + messages, bytes: depth.bytes + bytes };
+        let Some(limit) = Limit::beyond(after, self.most()) else { return Verdict::Accept };
         match self.policy.at_a_limit() {
             Fallback::DropNewest => Verdict::Refuse,
             Fallback::DropOldest => Verdict::DropOldest,
@@ -244,10 +238,8 @@ impl Overflow {
         credit: &mut Credit,
     ) -> Verdict {
         let verdict = self.admit(depth, messages, bytes);
-        if let (
-            Verdict::End(EndReason::OutOfCapacity { limit: LimitKind::Bytes, .. }),
-            Some(limit),
-        ) = (&verdict, self.limits.bytes)
+        if let (Verdict::End(EndReason::OutOfCapacity { limit: Limit::Bytes, .. }), Some(limit)) =
+            (&verdict, self.limits.bytes)
         {
             let beyond = (depth.bytes + bytes - limit).min(bytes);
             if credit.spend(beyond) {

@@ -45,7 +45,8 @@ mod producer;
 mod shared;
 mod turn;
 
-pub use crate::overwriting::{CapacityError, MAX_CAPACITY, ReadError};
+pub use crate::capacity::{CapacityError, MAX_CAPACITY};
+pub use crate::overwriting::ReadError;
 pub use consumer::{Batch, Consumer, Iter};
 pub use error::{ForeignConsumer, PublishError};
 pub use patience::WaitStrategy;

@@ -57,6 +57,7 @@ mod block_pool;
 mod brief;
 pub mod broadcast;
 mod byte_queue;
+mod capacity;
 pub mod keyed;
 pub mod line;
 pub mod mailbox;

@@ -194,7 +194,7 @@ impl<T, K, G> Default for Line<T, K, G> {
 
 /// How old something is, on a clock that starts again after 49 days.
 #[inline]
-pub fn age(at_ms: u32, now_ms: u32) -> u32 {
+fn age(at_ms: u32, now_ms: u32) -> u32 {
     let age = now_ms.wrapping_sub(at_ms);
     // Queued a moment later than now, by a thread that looked at its clock later.
     if age > u32::MAX / 2 { 0 } else { age }

@@ -211,8 +211,19 @@ pub enum Limit {
 }
 
 impl Limit {
+    /// What is limited, in a word or two.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Bytes => "bytes",
+            Self::Behind => "time behind",
+            Self::Credit => "burst credit",
+        }
+    }
+
+    /// The limit that a queue of `depth` is beyond.
     #[inline]
-    fn beyond(depth: Depth, most: Depth) -> Option<Self> {
+    pub fn beyond(depth: Depth, most: Depth) -> Option<Self> {
         if depth.messages > most.messages {
             Some(Self::Messages)
         } else if depth.bytes > most.bytes {

@@ -43,15 +43,13 @@ mod reader;
 mod shared;
 mod writer;
 
-pub use error::{CapacityError, Closed, ReadError};
+pub use crate::capacity::{CapacityError, MAX_CAPACITY};
+pub use error::{Closed, ReadError};
 pub use reader::{Entry, Reader};
 pub use writer::{SharedWriter, Writer};
 
 use crate::barrier::Arc;
 use shared::Shared;
-
-/// The largest ring there is, in items.
-pub const MAX_CAPACITY: u32 = 1 << 30;
 
 /// A ring of `capacity` items with one writer and one reader. Any capacity from 1 to
 /// [`MAX_CAPACITY`] will do; the memory for it, and for two items more, is allocated here.

@@ -38,7 +38,7 @@ mod front;
 mod producer;
 mod shared;
 
-pub use crate::overwriting::{CapacityError, MAX_CAPACITY};
+pub use crate::capacity::{CapacityError, MAX_CAPACITY};
 pub use consumer::Consumer;
 pub use error::{PopError, PushError};
 pub use producer::Producer;

@@ -3,7 +3,7 @@
 use std::slice;
 use std::time::{Duration, Instant, SystemTime};
 
-use floodway::{Account, EndReason, LimitKind, Limits, LossReason, Losses};
+use floodway::{Account, EndReason, Limit, Limits, LossReason, Losses};
 use serde_json::Value;
 
 use super::log::SlowLog;
@@ -251,7 +251,7 @@ fn one_that_ended_by_itself_says_so() {
     scene.one.account.refuse(LossReason::OutOfCapacity, 1);
     assert!(scene.step(500, Some(2600)).is_none(), "its queue is still read");
     let changes = scene.watch.look(&session(&[]), 1, scene.now(), wall(9));
-    let reason = EndReason::OutOfCapacity { limit: LimitKind::Messages, messages: 10, bytes: 100 };
+    let reason = EndReason::OutOfCapacity { limit: Limit::Messages, messages: 10, bytes: 100 };
     assert_eq!(changes[0].episode.outcome, SlowOutcome::Ended(reason));
 }
 
@@ -274,7 +274,7 @@ fn with_the_session_everything_is_over() {
 
 #[test]
 fn a_slow_consumer_that_no_tick_saw_gets_an_episode_at_its_end() {
-    let reason = EndReason::OutOfCapacity { limit: LimitKind::Messages, messages: 3, bytes: 30 };
+    let reason = EndReason::OutOfCapacity { limit: Limit::Messages, messages: 3, bytes: 30 };
     let [mut idle, mut full] = [subscription("1", "a"), subscription("2", "b")];
     idle.account.enqueue(9, 9);
     idle.account.deliver(9, 9);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use floodway::{EndReason, LimitKind, LossReason};
+use floodway::{EndReason, Limit, LossReason};
 
 use super::seen::{Counts, Seen, find, sorted};
 use super::{EPISODES_PER_SESSION, RECOVERED_AFTER, SLOW_AFTER, SlowEpisode, SlowOutcome};
@@ -81,7 +81,7 @@ impl Ongoing {
                 EndReason::TooFarBehind { behind: self.behind_max, messages, bytes }
             }
             _ => {
-                let limit = if full { LimitKind::Messages } else { LimitKind::Bytes };
+                let limit = if full { Limit::Messages } else { Limit::Bytes };
                 EndReason::OutOfCapacity { limit, messages, bytes }
             }
         })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use floodway_queue::line::{Item, Stamp, age};
+use floodway_queue::line::{Item, Stamp, time_between};
 use floodway_queue::overflow::Limit;
 
 use super::keys::PlaceKey;
@@ -10,7 +10,7 @@ use super::{Backlog, Held, Offered};
 use crate::account::{Account, LossReason};
 use crate::admission::{Admit, Custom, Offer};
 use crate::budget::Budget;
-use crate::end::{EndReason, LimitKind};
+use crate::end::EndReason;
 use crate::key::Key;
 use crate::message::Message;
 use crate::overflow::{Depth, Policy, Verdict};
@@ -240,21 +240,14 @@ impl<T: Held> Backlog<T> {
 
     /// For how long its consumer has taken nothing of what is queued.
     fn stalled(&self, now_ms: u32) -> Duration {
-        let stalled_ms = if self.is_empty() { 0 } else { age(self.progress_ms, now_ms) };
-        Duration::from_millis(stalled_ms.into())
+        if self.is_empty() { Duration::ZERO } else { time_between(self.progress_ms, now_ms) }
     }
 
     fn end_at(&self, limit: Limit, now_ms: u32) -> EndReason {
         let Depth { messages, bytes } = self.depth();
-        let limit = match limit {
-            Limit::Behind => {
-                let behind = self.stalled(now_ms);
-                return EndReason::TooFarBehind { behind, messages, bytes };
-            }
-            Limit::Bytes => LimitKind::Bytes,
-            Limit::Credit => LimitKind::Credit,
-            _ => LimitKind::Messages,
-        };
+        if limit == Limit::Behind {
+            return EndReason::TooFarBehind { behind: self.stalled(now_ms), messages, bytes };
+        }
         EndReason::OutOfCapacity { limit, messages, bytes }
     }
 

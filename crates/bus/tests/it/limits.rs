@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use floodway::{
-    Bus, EndReason, Filter, LimitKind, Limits, LossReason, Message, Origin, PublishReport,
-    Pushback, PushbackMode, RecvError, Router, SubscribeOptions, Subscription, Wakeups,
+    Bus, EndReason, Filter, Limit, Limits, LossReason, Message, Origin, PublishReport, Pushback,
+    PushbackMode, RecvError, Router, SubscribeOptions, Subscription, Wakeups,
 };
 
 const BEHIND: Duration = Duration::from_secs(10);
@@ -50,7 +50,7 @@ fn the_last_message_that_fits_and_the_first_that_does_not() {
         assert_eq!(subscription.end_reason(), None);
         let more = if in_one_run { publish_at(&bus, 5, 5, now) } else { bus.publish("s", "x") };
         assert_eq!(more.queued, 0);
-        let (limit, messages, bytes) = (LimitKind::Messages, 10, 50);
+        let (limit, messages, bytes) = (Limit::Messages, 10, 50);
         let reason = EndReason::OutOfCapacity { limit, messages, bytes };
         assert_eq!(read_all(&subscription), (10, RecvError::Ended(reason)));
         let account = subscription.account();
@@ -68,7 +68,7 @@ fn the_last_byte_that_fits_and_the_first_that_does_not() {
         let now = Instant::now();
         assert_eq!(publish_at(&bus, 6, 100, now).queued, 6);
         assert_eq!(publish_at(&bus, 1, last, now).queued, u64::from(fits));
-        let reason = EndReason::OutOfCapacity { limit: LimitKind::Bytes, messages: 6, bytes: 600 };
+        let reason = EndReason::OutOfCapacity { limit: Limit::Bytes, messages: 6, bytes: 600 };
         assert_eq!(subscription.end_reason(), (!fits).then_some(reason));
     }
 }

@@ -26,7 +26,7 @@ use super::error::PublishError;
 use super::patience::WaitStrategy;
 use super::turn::Back;
 use crate::barrier::Arc;
-use crate::overwriting::{CapacityError, MAX_CAPACITY};
+use crate::capacity::{self, CapacityError};
 use crate::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, UnsafeCell, fence, own};
 use crate::waiters::Waiters;
 
@@ -89,14 +89,8 @@ unsafe impl<T: Send + Sync> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
     pub(super) fn new(capacity: usize, strategy: WaitStrategy) -> Result<Self, CapacityError> {
-        let capacity = match u32::try_from(capacity) {
-            Ok(0) => return Err(CapacityError::Zero),
-            Ok(capacity) if capacity <= MAX_CAPACITY => capacity,
-            _ => return Err(CapacityError::TooLarge),
-        };
-        let mut slots: Vec<Slot<T>> = Vec::new();
-        slots.try_reserve_exact(capacity as usize).map_err(|_| CapacityError::TooLarge)?;
-        slots.extend((0..capacity).map(|_| Slot::new(MaybeUninit::uninit())));
+        let capacity = capacity::checked(capacity)?;
+        let slots = capacity::filled(capacity, |_| Slot::new(MaybeUninit::uninit()))?;
         Ok(Self {
             state: AtomicU64::new(0),
             back: UnsafeCell::new(Back::new(u64::from(capacity))),
@@ -104,7 +98,7 @@ impl<T> Shared<T> {
                 flags: AtomicU32::new(0),
                 capacity,
                 strategy,
-                slots: slots.into_boxed_slice(),
+                slots,
                 producers: AtomicU32::new(1),
                 freed: AtomicU64::new(0),
             },

@@ -1,26 +1,6 @@
-//! Why there is no ring, why nothing was pushed, or why nothing was read.
+//! Why nothing was pushed, or why nothing was read.
 
 use std::fmt;
-
-/// Why a ring cannot be made. The set is complete on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CapacityError {
-    /// A ring of no entries holds nothing.
-    Zero,
-    /// More than [`MAX_CAPACITY`](super::MAX_CAPACITY) entries, or more memory than there is.
-    TooLarge,
-}
-
-impl fmt::Display for CapacityError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Zero => "a ring needs a capacity of 1 at least",
-            Self::TooLarge => "there is no memory for a ring of this capacity",
-        })
-    }
-}
-
-impl std::error::Error for CapacityError {}
 
 /// The reader is gone, so nothing will be read any more. The item comes back inside.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -24,8 +24,9 @@
 
 use std::mem::MaybeUninit;
 
-use super::error::{CapacityError, Closed};
+use super::error::Closed;
 use crate::barrier::Barrier;
+use crate::capacity::{self, CapacityError};
 use crate::sync::{AtomicU32, AtomicU64, Backoff, Ordering, UnsafeCell, own, own_u32, peek};
 use crate::waiters::Waiters;
 
@@ -102,14 +103,10 @@ unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
     pub(super) fn new(capacity: usize) -> Result<Self, CapacityError> {
-        let capacity = match u32::try_from(capacity) {
-            Ok(0) => return Err(CapacityError::Zero),
-            Ok(capacity) if capacity <= super::MAX_CAPACITY => capacity,
-            _ => return Err(CapacityError::TooLarge),
-        };
+        let capacity = capacity::checked(capacity)?;
         let slots = capacity + 1;
-        let table = filled(slots, AtomicU32::new)?;
-        let nodes = filled(slots + 1, |_| UnsafeCell::new(MaybeUninit::uninit()))?;
+        let table = capacity::filled(slots, AtomicU32::new)?;
+        let nodes = capacity::filled(slots + 1, |_| UnsafeCell::new(MaybeUninit::uninit()))?;
         let free_until = u64::from(slots);
         let back = Back { slot: 0, spare: slots, evicted: NOWHERE, head: 0, free_until };
         Ok(Self {
@@ -411,11 +408,4 @@ pub(super) struct Cursor {
     pub(super) known: u64,
     /// The slot of `next`.
     slot: u32,
-}
-
-fn filled<E>(count: u32, make: impl FnMut(u32) -> E) -> Result<Box<[E]>, CapacityError> {
-    let mut entries = Vec::new();
-    entries.try_reserve_exact(count as usize).map_err(|_| CapacityError::TooLarge)?;
-    entries.extend((0..count).map(make));
-    Ok(entries.into_boxed_slice())
 }

@@ -19,7 +19,7 @@
 use std::mem::MaybeUninit;
 
 use crate::barrier::Barrier;
-use crate::overwriting::{CapacityError, MAX_CAPACITY};
+use crate::capacity::{self, CapacityError};
 use crate::sync::{AtomicU32, AtomicU64, Ordering, UnsafeCell};
 use crate::waiters::Waiters;
 
@@ -71,16 +71,10 @@ unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
     pub(super) fn new(capacity: usize) -> Result<Self, CapacityError> {
-        let capacity = match u32::try_from(capacity) {
-            Ok(0) => return Err(CapacityError::Zero),
-            Ok(capacity) if capacity <= MAX_CAPACITY => capacity,
-            _ => return Err(CapacityError::TooLarge),
-        };
+        let capacity = capacity::checked(capacity)?;
         // More slots than are used: finding one is a third of what a push would cost otherwise.
         let count = capacity.next_power_of_two();
-        let mut slots: Vec<Slot<T>> = Vec::new();
-        slots.try_reserve_exact(count as usize).map_err(|_| CapacityError::TooLarge)?;
-        slots.extend((0..count).map(|_| Slot::new(MaybeUninit::uninit())));
+        let slots = capacity::filled(count, |_| Slot::new(MaybeUninit::uninit()))?;
         let barrier = Barrier::new();
         Ok(Self {
             tail: Position(AtomicU64::new(0)),
@@ -89,7 +83,7 @@ impl<T> Shared<T> {
                 flags: AtomicU32::new(if barrier.is_free() { 0 } else { FENCED }),
                 capacity,
                 mask: u64::from(count - 1),
-                slots: slots.into_boxed_slice(),
+                slots,
                 barrier,
                 consumer: Waiters::new(),
                 producer: Waiters::new(),

@@ -35,8 +35,8 @@ pub(super) fn run(
         if line.trim().is_empty() {
             continue;
         }
-        let case: Case = serde_json::from_str(&line)
-            .map_err(|error| Failure::usage(format!("line {number}: {error}")))?;
+        let case: Case =
+            serde_json::from_str(&line).map_err(|error| Failure::usage(broken(number, &error)))?;
         let answer = match options.parse(&case.query) {
             Ok(query) => answer(query.matches(&case.events.tags())),
             Err(_) => "syntax_error",
@@ -48,4 +48,11 @@ pub(super) fn run(
         }
     }
     Ok(unexpected == 0)
+}
+
+/// Where a line is not what it should be. The reader saw one line, so all it knows is the column.
+fn broken(line: usize, error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    format!("line {line}, column {}: {what}", error.column())
 }

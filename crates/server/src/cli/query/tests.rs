@@ -73,8 +73,10 @@ fn a_file_has_one_answer_a_line() {
     let wrong = lines.replace("syntax_error", "match");
     assert_eq!(answers(&wrong), ("match\nno_match\nsyntax_error\n".to_owned(), false));
     let mut out = Vec::new();
-    let broken = cases::run(&Options::strict(), &b"{\"query\": 5}"[..], &mut out);
-    assert!(matches!(broken, Err(Failure::Usage(text)) if text.contains("line 1")));
+    let lines = b"{\"query\": \"a = 1\"}\n{\"query\": 5}";
+    let broken = cases::run(&Options::strict(), &lines[..], &mut out);
+    let Err(Failure::Usage(text)) = broken else { panic!("{broken:?}") };
+    assert_eq!(text, "line 2, column 11: invalid type: integer `5`, expected a string");
 }
 
 #[test]
