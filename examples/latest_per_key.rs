@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     for n in 0..100_000 {
         let symbol = ["ACME", "INIT", "XYZ"][n % 3];
-        bus.publish("quotes", format!(r#"{{"symbol": "{symbol}", "bid": {n}}}"#));
+        bus.publish("quotes", format!(r#"{{"symbol": "{symbol}", "bid": {n}}}"#))?;
     }
     for quote in quotes.take_backlog() {
         let text = String::from_utf8_lossy(quote.payload());

@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut done = [0, 0];
     for n in 0..JOBS {
-        bus.publish(format!("jobs.{n}"), "work");
+        bus.publish(format!("jobs.{n}"), "work")?;
         if n % 50 == 0 {
             let counts = thread::scope(|scope| {
                 let working = quick.each_ref().map(|worker| scope.spawn(|| work(worker)));

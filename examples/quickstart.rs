@@ -15,9 +15,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let publisher = bus.clone();
     let publishing = thread::spawn(move || {
-        publisher.publish("sensor.kitchen.temperature", "21.5");
-        publisher.publish("sensor.kitchen.door", "open");
-        publisher.publish("sensor.cellar.temperature", "12.0");
+        publisher.publish("sensor.kitchen.temperature", "21.5")?;
+        publisher.publish("sensor.kitchen.door", "open")?;
+        publisher.publish("sensor.cellar.temperature", "12.0")?;
         // Nobody wants this one: the report says so.
         publisher.publish("sensor.cellar.door", "closed")
     });
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("{name}: {subject} = {payload}");
         }
     }
-    let report = publishing.join().map_err(|_panicked| "the publisher panicked")?;
+    let report = publishing.join().map_err(|_panicked| "the publisher panicked")??;
     println!("the last message matched {} subscriptions", report.matched);
 
     // Dropping a handle unsubscribes.

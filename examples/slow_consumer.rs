@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let mut received = 0;
     for n in 0..10_000 {
-        bus.publish("quotes.ACME", format!("{n}"));
+        bus.publish("quotes.ACME", format!("{n}"))?;
         received += healthy.take_backlog().len();
     }
     let took = started.elapsed();
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let newest = SubscribeOptions::default().policy(Policy::DropOldest).max_messages(100);
     let again = bus.subscribe(&quotes, newest)?;
     for n in 0..10_000 {
-        bus.publish("quotes.ACME", format!("{n}"));
+        bus.publish("quotes.ACME", format!("{n}"))?;
     }
     let first = again.recv()?;
     let missed = first.missed().map_or(0, Missed::total);

@@ -115,7 +115,10 @@ impl Broker {
             pool: Arc::new(BlockPool::new(SPARE_BLOCKS)),
         };
         Self {
-            bus: Bus::new(&BusConfig { memory_budget: config.memory_budget }),
+            bus: Bus::new(&BusConfig {
+                memory_budget: config.memory_budget,
+                ..BusConfig::default()
+            }),
             outbox_settings: Arc::new(settings),
             registry: Registry::default(),
             meters: Meters::default(),

@@ -27,11 +27,15 @@ pub enum LossReason {
     DroppedNewest,
     /// The queue was at its limit, and the policy is to drop what waits longest.
     DroppedOldest,
+    /// The queue was full, and whoever published could not wait as the policy asks.
+    NoRoom,
+    /// It would have closed a cycle of publishers that wait for each other.
+    WaitCycle,
 }
 
 impl LossReason {
     /// All of them, in the order of their counters.
-    pub const ALL: [LossReason; 9] = [
+    pub const ALL: [LossReason; 11] = [
         Self::OutOfCapacity,
         Self::TooFarBehind,
         Self::MemoryPressure,
@@ -41,6 +45,8 @@ impl LossReason {
         Self::Removed,
         Self::DroppedNewest,
         Self::DroppedOldest,
+        Self::NoRoom,
+        Self::WaitCycle,
     ];
 
     /// The name in metrics and status pages.
@@ -55,6 +61,8 @@ impl LossReason {
             Self::Removed => "removed",
             Self::DroppedNewest => "dropped_newest",
             Self::DroppedOldest => "dropped_oldest",
+            Self::NoRoom => "no_room",
+            Self::WaitCycle => "wait_cycle",
         }
     }
 
@@ -73,7 +81,7 @@ impl LossReason {
 }
 
 /// Lost messages by reason.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Losses {
     counts: [u64; LossReason::ALL.len()],
 }
@@ -188,7 +196,7 @@ impl Account {
 
     /// Messages lost, by reason.
     pub fn losses(&self) -> Losses {
-        self.rare.as_ref().map_or_else(Losses::default, |rare| rare.losses.clone())
+        self.rare.as_ref().map_or_else(Losses::default, |rare| rare.losses)
     }
 
     /// Whether every matched message is accounted for.

@@ -16,28 +16,32 @@ use std::time::Duration;
 use floodway_queue::line::{Gap, Item, Line, Stamp};
 use foldhash::fast::RandomState;
 
-use crate::account::Account;
+use crate::account::{Account, Losses};
 use crate::budget::Budget;
 use crate::end::EndReason;
 use crate::message::Message;
 use crate::missed::Missed;
-use crate::overflow::{Depth, Overflow, Policy};
+use crate::overflow::{Depth, Overflow, Policy, Verdict};
+use crate::payload::Carried;
 use crate::run::Run;
 use offer::Intake;
 
 /// How a backlog holds messages: one, or some in a row.
 pub trait Held: Item {
+    /// What the messages carry.
+    type Payload: Carried + ?Sized;
+
     /// Takes a message in.
-    fn hold(message: &Message<'_>, budget: &Budget) -> Self;
+    fn hold(message: &Message<'_, Self::Payload>, budget: &Budget) -> Self;
 
     /// Takes all of a run in, if they can be held together for less than one by one.
-    fn hold_all(run: Run<'_>, budget: &Budget) -> Option<Self> {
+    fn hold_all(run: Run<'_, Self::Payload>, budget: &Budget) -> Option<Self> {
         let _ = (run, budget);
         None
     }
 
     /// Takes a message in, in place of what was held so far.
-    fn replace(&mut self, message: &Message<'_>, budget: &Budget);
+    fn replace(&mut self, message: &Message<'_, Self::Payload>, budget: &Budget);
 
     /// What the first message is about.
     fn subject(&self) -> &[u8];
@@ -69,8 +73,12 @@ pub struct Popped<T> {
 pub struct Offered {
     /// How many were queued, or took the place of a queued one, if only until the next came.
     pub queued: u64,
+    /// How many of them took the place of an earlier one of their key.
+    pub conflated: u64,
     /// How many were lost at once; not what it ended over.
     pub lost: u64,
+    /// Those by reason, and what it is to end over.
+    pub losses: Losses,
     /// The subscription is to end, over messages that the account has as lost; nothing of the run
     /// after them was looked at.
     pub end: Option<EndReason>,
@@ -88,13 +96,16 @@ pub struct Backlog<T> {
     spare: Option<T>,
     /// When the consumer last took something, or the queue last became non-empty.
     progress_ms: u32,
+    /// Room that was promised for messages to come.
+    promised: Depth,
 }
 
 impl<T: Held> Backlog<T> {
     /// An empty backlog; allocates nothing.
     pub fn new(overflow: Arc<Overflow>) -> Self {
         let hasher = RandomState::default();
-        Self { overflow, line: Line::default(), hasher, spare: None, progress_ms: 0 }
+        let (line, promised) = (Line::default(), Depth::default());
+        Self { overflow, line, hasher, spare: None, progress_ms: 0, promised }
     }
 
     /// Its policy and limits.
@@ -112,6 +123,37 @@ impl<T: Held> Backlog<T> {
     #[inline]
     pub fn depth(&self) -> Depth {
         self.line.depth()
+    }
+
+    /// What is queued, and what room is promised for.
+    #[inline]
+    pub(crate) fn claimed(&self) -> Depth {
+        let (Depth { messages, bytes }, promised) = (self.depth(), self.promised);
+        Depth { messages: messages + promised.messages, bytes: bytes + promised.bytes }
+    }
+
+    /// Promises room for a message, if there is some; how long the queue is with it.
+    pub(crate) fn promise(&mut self, bytes: u64) -> Option<Depth> {
+        if self.overflow.admit(self.claimed(), 1, bytes) != Verdict::Accept {
+            return None;
+        }
+        self.promised.messages += 1;
+        self.promised.bytes += bytes;
+        Some(self.claimed())
+    }
+
+    /// The message comes now, or not at all.
+    pub(crate) fn take_promise_back(&mut self, bytes: u64) {
+        self.promised.messages = self.promised.messages.saturating_sub(1);
+        self.promised.bytes = self.promised.bytes.saturating_sub(bytes);
+    }
+
+    /// Another policy and other limits, from the next message on.
+    pub(crate) fn set_overflow(&mut self, overflow: Arc<Overflow>) {
+        if !overflow.policy.makes_wait() {
+            self.promised = Depth::default();
+        }
+        self.overflow = overflow;
     }
 
     /// Whether the consumer is still to be told of something it missed.
@@ -145,7 +187,7 @@ impl<T: Held> Backlog<T> {
     /// Takes a run of messages in, as the policy has it, and books it.
     pub fn offer(
         &mut self,
-        run: Run<'_>,
+        run: Run<'_, T::Payload>,
         account: &mut Account,
         budget: &Budget,
         now_ms: u32,
@@ -158,7 +200,11 @@ impl<T: Held> Backlog<T> {
         let mut intake = Intake { account, budget, now_ms, offered: &mut offered };
         match &self.overflow.policy {
             Policy::Conflate(_) | Policy::Custom(_) => self.offer_keyed(run, &mut intake),
-            Policy::Disconnect | Policy::DropNewest | Policy::DropOldest => {
+            Policy::Disconnect
+            | Policy::DropNewest
+            | Policy::DropOldest
+            | Policy::Block { .. }
+            | Policy::Throttle { .. } => {
                 self.offer_all(run, &mut intake);
             }
         }

@@ -68,7 +68,7 @@ impl Budget {
 
     /// Counts `bytes` until the guard is dropped.
     pub fn charge(&self, bytes: usize) -> Charge {
-        let mut charge = Charge { budget: self.clone(), bytes: 0 };
+        let mut charge = Charge::none(self);
         charge.set(bytes);
         charge
     }
@@ -97,6 +97,11 @@ pub struct Charge {
 }
 
 impl Charge {
+    /// Counts nothing yet.
+    pub(crate) fn none(budget: &Budget) -> Self {
+        Self { budget: budget.clone(), bytes: 0 }
+    }
+
     /// Changes how much is counted.
     #[inline]
     pub fn set(&mut self, bytes: usize) {

@@ -1,23 +1,23 @@
 //! The bus: the table of subscriptions, shared by all who publish and subscribe.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
-use hashbrown::HashMap;
-use slab::Slab;
-
 use crate::budget::{Budget, Pressure};
-use crate::consumer::{Consumer, ConsumerId, Wakeups};
+use crate::consumer::{Consumer, ConsumerId};
+use crate::directory::{Directory, SubscriptionId};
 use crate::end::EndReason;
-use crate::index::{Entry, SubjectIndex};
-use crate::message::Message;
-use crate::publish::{Origin, PublishReport, Router};
-use crate::pushback::{Pushback, PushbackMode};
+use crate::inbox::Inbox;
+use crate::index::Entry;
+use crate::payload::{Carried, Payload};
 use crate::route::{Route, SubscriptionKey, Target};
+use crate::routes::Routes;
 use crate::subject::Filter;
+use crate::subscribe::SubscribeError;
 use crate::victims::Victims;
+use crate::waits::{OnWaitCycle, Waits};
 
 /// Settings of a bus.
 #[derive(Debug, Clone)]
@@ -25,102 +25,64 @@ pub struct BusConfig {
     /// Bytes that everything queued may hold together. Default 256 MiB. Worst case: this much
     /// memory, and a little for the tables.
     pub memory_budget: u64,
+    /// How many subscriptions there may be.
+    pub limits: BusLimits,
+    /// What happens to the publisher whose wait would close a circle of publishers that wait for
+    /// each other.
+    pub on_wait_cycle: OnWaitCycle,
 }
 
 impl Default for BusConfig {
     fn default() -> Self {
-        Self { memory_budget: 256 << 20 }
-    }
-}
-
-/// Why a subscription was not made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SubscribeError {
-    /// More than 80 % of the memory budget is in use; may succeed later.
-    MemoryPressure,
-    /// The consumer has been detached; no later call will succeed.
-    Detached,
-}
-
-impl fmt::Display for SubscribeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MemoryPressure => {
-                write!(f, "over 80 % of the memory budget is in use: no new subscriptions now")
-            }
-            Self::Detached => write!(f, "the consumer has been detached"),
+        Self {
+            memory_budget: 256 << 20,
+            limits: BusLimits::default(),
+            on_wait_cycle: OnWaitCycle::default(),
         }
     }
 }
 
-impl std::error::Error for SubscribeError {}
+/// A consumer that is about to hold more.
+pub(crate) type Growing<'c, P> = (ConsumerId, &'c Arc<dyn Consumer<P>>);
 
-#[derive(Debug, Default)]
-struct QueueGroups {
-    ids: HashMap<Box<[u8]>, u32>,
-    names: Slab<(Box<[u8]>, usize)>,
+/// How many subscriptions a bus may have. Absent limits do not limit, which is the default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BusLimits {
+    /// Subscriptions in all.
+    pub subscriptions: Option<usize>,
+    /// Clients with a subscription: see [`crate::SubscribeOptions::client`].
+    pub clients: Option<usize>,
+    /// Subscriptions of one client.
+    pub subscriptions_per_client: Option<usize>,
 }
 
-impl QueueGroups {
-    fn join(&mut self, name: &[u8]) -> u32 {
-        if let Some(&id) = self.ids.get(name) {
-            self.names[id as usize].1 += 1;
-            return id;
-        }
-        let id = self.names.insert((name.into(), 1)) as u32;
-        self.ids.insert(name.into(), id);
-        id
-    }
-
-    fn leave(&mut self, id: u32) {
-        let (name, members) = &mut self.names[id as usize];
-        *members -= 1;
-        if *members == 0 {
-            self.ids.remove(name);
-            self.names.remove(id as usize);
-        }
-    }
-}
-
-#[derive(Default)]
-struct Directory {
-    index: SubjectIndex,
-    consumers: HashMap<u32, Arc<dyn Consumer>>,
-    /// Places are not used twice: a thread that still holds a route to a consumer that left must
-    /// not reach its successor, nor take the successor's subscriptions out of the index.
-    last_consumer: u32,
-    groups: QueueGroups,
-}
-
-pub(crate) struct Shared {
-    directory: RwLock<Directory>,
+pub(crate) struct Shared<P: Carried + ?Sized> {
+    directory: RwLock<Directory<P>>,
     /// Rises whenever a subscription comes or goes, which makes cached routes stale.
     generation: AtomicU64,
     lookups: AtomicU64,
     pub(crate) budget: Budget,
     /// Held while somebody is being evicted; the memory is given back when it is free again.
-    victims: Mutex<Victims>,
+    victims: Mutex<Victims<P>>,
     routers: AtomicU64,
-}
-
-impl Directory {
-    fn attach(&mut self, consumer: Arc<dyn Consumer>) -> ConsumerId {
-        loop {
-            self.last_consumer = self.last_consumer.wrapping_add(1);
-            if !self.consumers.contains_key(&self.last_consumer) {
-                break;
-            }
-        }
-        self.consumers.insert(self.last_consumer, consumer);
-        ConsumerId(self.last_consumer)
-    }
+    pub(crate) routes: Routes<P>,
+    pub(crate) waits: Waits<P>,
+    limits: BusLimits,
+    on_wait_cycle: OnWaitCycle,
+    stopped: AtomicBool,
 }
 
 /// See the [crate documentation](crate). Clones are the same bus.
-#[derive(Clone)]
-pub struct Bus {
-    shared: Arc<Shared>,
+///
+/// It carries bytes, or with [`Bus::typed`] values of one type.
+pub struct Bus<P: Carried + ?Sized = [u8]> {
+    shared: Arc<Shared<P>>,
+}
+
+impl<P: Carried + ?Sized> Clone for Bus<P> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
 }
 
 impl Default for Bus {
@@ -130,8 +92,21 @@ impl Default for Bus {
 }
 
 impl Bus {
-    /// A bus without subscriptions.
+    /// A bus that carries bytes, without subscriptions.
     pub fn new(config: &BusConfig) -> Self {
+        Self::of_any(config)
+    }
+}
+
+impl<P: Payload> Bus<P> {
+    /// A bus that carries values of one type, without subscriptions.
+    pub fn typed(config: &BusConfig) -> Self {
+        Self::of_any(config)
+    }
+}
+
+impl<P: Carried + ?Sized> Bus<P> {
+    fn of_any(config: &BusConfig) -> Self {
         let shared = Shared {
             directory: RwLock::default(),
             // A router starts at 0, which is thus never current.
@@ -140,11 +115,16 @@ impl Bus {
             budget: Budget::new(config.memory_budget),
             victims: Mutex::default(),
             routers: AtomicU64::new(0),
+            routes: Routes::default(),
+            waits: Waits::default(),
+            limits: config.limits,
+            on_wait_cycle: config.on_wait_cycle,
+            stopped: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Shared<P> {
         &self.shared
     }
 
@@ -153,30 +133,14 @@ impl Bus {
         &self.shared.budget
     }
 
-    /// Publishes one message to all who want it. Never waits for any of them.
-    ///
-    /// For many messages a [`Router`] of one's own is faster: it remembers routes.
-    pub fn publish(&self, subject: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> PublishReport {
-        let message = Message::new(subject.as_ref(), payload.as_ref());
-        let mut router = Router::new(self.clone());
-        let (mut pushback, mut wakeups) = (Pushback::new(PushbackMode::None), Wakeups::new());
-        let now = Instant::now();
-        let origin = Origin { consumer: None, echo: true };
-        let mut batch = router.batch(origin, &mut pushback, &mut wakeups, now);
-        batch.push(message);
-        let report = batch.commit();
-        wakeups.wake_all(now);
-        report
-    }
-
     /// Gives a consumer its place. It has no subscriptions yet.
-    pub fn attach(&self, consumer: Arc<dyn Consumer>) -> ConsumerId {
+    pub fn attach(&self, consumer: Arc<dyn Consumer<P>>) -> ConsumerId {
         self.change(|directory| directory.attach(consumer))
     }
 
     /// Takes a consumer's place away. Its subscriptions must have been unregistered.
     pub fn detach(&self, id: ConsumerId) {
-        self.change(|directory| directory.consumers.remove(&id.0));
+        self.change(|directory| directory.detach(id));
     }
 
     /// Enters a subscription of `id` into the index.
@@ -195,15 +159,8 @@ impl Bus {
         if self.budget().pressure() != Pressure::Calm {
             return Err(SubscribeError::MemoryPressure);
         }
-        self.change(|directory| {
-            if !directory.consumers.contains_key(&id.0) {
-                return Err(SubscribeError::Detached);
-            }
-            let group = queue_group.map_or(Entry::NO_GROUP, |name| directory.groups.join(name));
-            let entry = Entry { consumer: id.0, slot: key.slot, serial: key.serial, group };
-            directory.index.insert(filter, entry);
-            Ok(())
-        })
+        let is_there = self.change(|directory| directory.insert(id, key, filter, queue_group));
+        if is_there { Ok(()) } else { Err(SubscribeError::Detached) }
     }
 
     /// Takes a subscription out of the index; false if it was not there (any more).
@@ -218,16 +175,71 @@ impl Bus {
         subscriptions: impl IntoIterator<Item = (SubscriptionKey, &'f Filter)>,
     ) -> usize {
         self.change(|directory| {
-            let mut removed = 0;
-            for (key, filter) in subscriptions {
-                let Some(entry) = directory.index.remove(filter, id.0, key) else { continue };
-                removed += 1;
-                if entry.group != Entry::NO_GROUP {
-                    directory.groups.leave(entry.group);
-                }
-            }
-            removed
+            let there =
+                |(key, filter): &(SubscriptionKey, &Filter)| directory.remove(id, *key, filter);
+            subscriptions.into_iter().filter(there).count()
         })
+    }
+
+    /// Takes the subscriptions out that have ended by themselves.
+    #[cold]
+    pub(crate) fn reap(&self, consumer: &dyn Consumer<P>, id: ConsumerId) {
+        let ended = consumer.reap();
+        self.unregister_all(id, ended.iter().map(|(key, filter)| (*key, filter)));
+    }
+
+    /// Enters a subscription handle.
+    pub(crate) fn enter(
+        &self,
+        inbox: &Arc<Inbox<P>>,
+        client: Option<Arc<str>>,
+        queue_group: Option<&[u8]>,
+    ) -> Result<SubscriptionId, SubscribeError> {
+        let limits = &self.shared.limits;
+        self.change(|directory| {
+            // Under the lock: whoever stops the bus finds all that came before.
+            if self.is_stopped() {
+                return Err(SubscribeError::Stopped);
+            }
+            directory.enter(inbox, client, queue_group, limits)
+        })
+    }
+
+    /// A subscription handle is dropped.
+    pub(crate) fn leave(&self, id: SubscriptionId, _inbox: &Arc<Inbox<P>>) {
+        self.detach(id.consumer());
+        self.shared.waits.forget_consumer(id.consumer());
+    }
+
+    /// Ends a subscription, whoever holds its handle: what is queued stays readable. False if there
+    /// is none of that number, or it had ended; then nothing else ends either.
+    pub fn unsubscribe(&self, id: SubscriptionId) -> bool {
+        self.end_subscription(id, EndReason::Unsubscribed)
+    }
+
+    /// As [`Bus::unsubscribe`], by an operator.
+    pub fn kick(&self, id: SubscriptionId) -> bool {
+        self.end_subscription(id, EndReason::Kicked)
+    }
+
+    /// Ends all subscriptions of a client; how many that were.
+    pub fn unsubscribe_client(&self, client: &str) -> usize {
+        let of_client: Vec<_> = self.read(|directory| {
+            let all = directory.handles().filter(|(_, _, of)| of.is_some_and(|of| **of == *client));
+            all.map(|(id, _, _)| id).collect()
+        });
+        of_client.into_iter().filter(|id| self.unsubscribe(*id)).count()
+    }
+
+    pub(crate) fn end_subscription(&self, id: SubscriptionId, reason: EndReason) -> bool {
+        let Some(inbox) = self.read(|directory| directory.inbox(id).cloned()) else {
+            return false;
+        };
+        // The first reason is the one that took it out of the table, or it ended by itself before.
+        let removed = self.change(|directory| {
+            directory.remove(id.consumer(), SubscriptionKey::ONLY, inbox.filter())
+        });
+        inbox.end(reason) && removed
     }
 
     /// Subscriptions in the index now.
@@ -237,7 +249,26 @@ impl Bus {
 
     /// Consumers attached now.
     pub fn consumer_count(&self) -> usize {
-        self.read(|directory| directory.consumers.len())
+        self.read(Directory::consumer_count)
+    }
+
+    /// Clients with a subscription now.
+    pub fn client_count(&self) -> usize {
+        self.read(Directory::client_count)
+    }
+
+    /// Whether it has been stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.shared.stopped.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn on_wait_cycle(&self) -> OnWaitCycle {
+        self.shared.on_wait_cycle
+    }
+
+    /// Routes have to be looked up again.
+    pub(crate) fn outdate_routes(&self) {
+        self.change(|_| ());
     }
 
     /// How often the index was asked for a subject; routes remembered by a router are not counted.
@@ -250,9 +281,7 @@ impl Bus {
     pub fn sweep(&self, now: Instant) {
         for (id, consumer) in self.consumers() {
             if consumer.sweep(now) {
-                for (key, filter) in consumer.reap() {
-                    self.unregister(id, key, &filter);
-                }
+                self.reap(&*consumer, id);
             }
         }
     }
@@ -266,10 +295,10 @@ impl Bus {
 
     /// As [`Bus::make_room`]; says also who is about to grow.
     #[inline]
-    pub(crate) fn make_room_for(
+    pub(crate) fn make_room_for<'c>(
         &self,
         bytes: u64,
-        growing: Option<(ConsumerId, &Arc<dyn Consumer>)>,
+        growing: impl IntoIterator<Item = Growing<'c, P>>,
     ) {
         if self.budget().would_exceed(bytes) {
             self.evict_largest(bytes, growing);
@@ -277,22 +306,20 @@ impl Bus {
     }
 
     #[cold]
-    fn evict_largest(&self, bytes: u64, growing: Option<(ConsumerId, &Arc<dyn Consumer>)>) {
+    fn evict_largest<'c>(&self, bytes: u64, growing: impl IntoIterator<Item = Growing<'c, P>>) {
         // Two threads at a time would evict two where one is enough: the second would look before
         // the memory of the first victim is back.
         let mut victims = self.shared.victims.lock().unwrap_or_else(PoisonError::into_inner);
         // What can never fit is not made to fit by ending everybody; it will be the largest then.
         let bytes = if bytes > self.budget().limit() { 0 } else { bytes };
-        if let Some((id, consumer)) = growing {
+        for (id, consumer) in growing {
             victims.look_at(id, consumer);
         }
         while self.budget().would_exceed(bytes) {
             let Some((id, largest)) = victims.next(|| self.consumers()) else { return };
             let budget = self.budget().limit();
             largest.evict(EndReason::MemoryPressure { bytes: largest.held_bytes(), budget });
-            for (key, filter) in largest.reap() {
-                self.unregister(id, key, &filter);
-            }
+            self.reap(&*largest, id);
         }
     }
 
@@ -305,17 +332,23 @@ impl Bus {
         (seed ^ (seed >> 31)) | 1
     }
 
+    /// A number to spread the work of queue groups with.
+    pub(crate) fn random(&self) -> u64 {
+        // The lowest bit of a seed is always set.
+        self.seed() >> 1
+    }
+
     pub(crate) fn generation(&self) -> u64 {
         // Acquire: pairs with the Release in `change`, so that a route looked up after seeing a
         // generation is at least as new as that.
         self.shared.generation.load(Ordering::Acquire)
     }
 
-    pub(crate) fn matching(&self, subject: &[u8], route: &mut Route) {
+    pub(crate) fn matching(&self, subject: &[u8], route: &mut Route<P>) {
         self.shared.lookups.fetch_add(1, Ordering::Relaxed);
         self.read(|directory| {
             directory.index.matches(subject, |entry| {
-                let Some(consumer) = directory.consumers.get(&entry.consumer) else {
+                let Some(consumer) = directory.consumer(entry.consumer) else {
                     return;
                 };
                 let id = ConsumerId(entry.consumer);
@@ -326,29 +359,30 @@ impl Bus {
         });
     }
 
-    fn consumers(&self) -> Vec<(ConsumerId, Arc<dyn Consumer>)> {
+    fn consumers(&self) -> Vec<(ConsumerId, Arc<dyn Consumer<P>>)> {
         self.read(|directory| {
-            let all = directory.consumers.iter();
-            all.map(|(id, consumer)| (ConsumerId(*id), consumer.clone())).collect()
+            directory.consumers().map(|(id, consumer)| (id, consumer.clone())).collect()
         })
     }
 
-    fn read<R>(&self, f: impl FnOnce(&Directory) -> R) -> R {
+    fn read<R>(&self, f: impl FnOnce(&Directory<P>) -> R) -> R {
         f(&self.shared.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn change<R>(&self, f: impl FnOnce(&mut Directory) -> R) -> R {
+    fn change<R>(&self, f: impl FnOnce(&mut Directory<P>) -> R) -> R {
         let mut directory = self.shared.directory.write().unwrap_or_else(PoisonError::into_inner);
         let result = f(&mut directory);
         self.shared.generation.fetch_add(1, Ordering::Release);
+        drop(directory);
+        self.shared.routes.forget();
         result
     }
 }
 
-impl fmt::Debug for Bus {
+impl<P: Carried + ?Sized> fmt::Debug for Bus<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (subscriptions, consumers) =
-            self.read(|directory| (directory.index.len(), directory.consumers.len()));
+            self.read(|directory| (directory.index.len(), directory.consumer_count()));
         f.debug_struct("Bus")
             .field("subscriptions", &subscriptions)
             .field("consumers", &consumers)

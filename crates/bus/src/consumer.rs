@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
+use crate::account::Losses;
 use crate::end::EndReason;
+use crate::gate::Gate;
+use crate::payload::Carried;
 use crate::route::SubscriptionKey;
 use crate::run::Runs;
 use crate::subject::Filter;
@@ -18,8 +21,12 @@ pub struct ConsumerId(pub(crate) u32);
 pub struct Taken {
     /// How many it queued.
     pub queued: u64,
+    /// How many of them took the place of an earlier one of their key.
+    pub conflated: u64,
     /// How many it refused, as its policy has it, and goes on; not what it ended over.
     pub lost: u64,
+    /// Those by reason, and what it ended over.
+    pub losses: Losses,
     /// It has to be woken, once, when the batch ends.
     pub wake: bool,
     /// It has more queued than its mark.
@@ -32,7 +39,9 @@ impl Taken {
     /// Adds what it did with further messages.
     pub fn add(&mut self, more: Taken) {
         self.queued += more.queued;
+        self.conflated += more.conflated;
         self.lost += more.lost;
+        self.losses.add(&more.losses);
         self.wake |= more.wake;
         self.over_mark = more.over_mark;
         self.finished |= more.finished;
@@ -44,9 +53,9 @@ impl Taken {
 /// Implementations keep these promises: `deliver` never blocks and never waits for the consumer;
 /// messages of one call stay in order and behind those of earlier calls; every message offered is
 /// queued, or counted as lost with a reason, unless its subscription is unknown or over.
-pub trait Consumer: Send + Sync {
+pub trait Consumer<P: Carried + ?Sized = [u8]>: Send + Sync {
     /// Takes what a batch has for it.
-    fn deliver(&self, runs: Runs<'_>, now: Instant) -> Taken;
+    fn deliver(&self, runs: Runs<'_, P>, now: Instant) -> Taken;
 
     /// Lets the consumer get on with what was queued. Called once per batch, and before it ends if
     /// memory is short.
@@ -85,22 +94,32 @@ pub trait Consumer: Send + Sync {
 
     /// Who it is, for logs and status pages.
     fn label(&self) -> String;
+
+    /// Where publishers wait for it, if its policy is that they do.
+    fn gate(&self) -> Option<&dyn Gate<P>> {
+        None
+    }
 }
 
 /// Consumers to wake when a batch, or several, have been routed.
-#[derive(Default)]
-pub struct Wakeups {
-    touched: Vec<Arc<dyn Consumer>>,
+pub struct Wakeups<P: Carried + ?Sized = [u8]> {
+    touched: Vec<Arc<dyn Consumer<P>>>,
 }
 
-impl Wakeups {
+impl<P: Carried + ?Sized> Default for Wakeups<P> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P: Carried + ?Sized> Wakeups<P> {
     /// Nobody to wake.
     pub fn new() -> Self {
-        Self::default()
+        Self { touched: Vec::new() }
     }
 
     /// Remembers `consumer`. It says itself whether it has to be remembered: [`Taken::wake`].
-    pub fn add(&mut self, consumer: Arc<dyn Consumer>) {
+    pub fn add(&mut self, consumer: Arc<dyn Consumer<P>>) {
         self.touched.push(consumer);
     }
 
@@ -112,7 +131,7 @@ impl Wakeups {
     }
 }
 
-impl std::fmt::Debug for Wakeups {
+impl<P: Carried + ?Sized> std::fmt::Debug for Wakeups<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Wakeups({})", self.touched.len())
     }

@@ -5,8 +5,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::backlog::Popped;
+use crate::directory::SubscriptionId;
 use crate::message::SharedMessage;
 use crate::missed::Missed;
+use crate::payload::Carried;
 
 /// A message of a subscription, and what its consumer has to know about its place in it.
 ///
@@ -18,7 +20,7 @@ use crate::missed::Missed;
 /// let newest = SubscribeOptions::default().policy(Policy::DropOldest).max_messages(2);
 /// let news = bus.subscribe(&Filter::new("news")?, newest)?;
 /// for item in ["one", "two", "three"] {
-///     bus.publish("news", item);
+///     bus.publish("news", item)?;
 /// }
 /// let second = news.recv()?;
 /// assert_eq!((&second.payload()[..], second.seq()), (&b"two"[..], 2));
@@ -26,23 +28,28 @@ use crate::missed::Missed;
 /// assert_eq!(news.recv()?.missed(), None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
-pub struct Delivery {
-    message: Arc<SharedMessage>,
+pub struct Delivery<P: Carried + ?Sized = [u8]> {
+    message: Arc<SharedMessage<P>>,
     seq: u64,
     replaced: u32,
+    subscription: SubscriptionId,
     missed: Option<Box<Missed>>,
 }
 
-impl Delivery {
-    pub(crate) fn new(popped: Popped<Arc<SharedMessage>>) -> Self {
+impl<P: Carried + ?Sized> Delivery<P> {
+    pub(crate) fn new(popped: Popped<Arc<SharedMessage<P>>>, subscription: SubscriptionId) -> Self {
         let Popped { held, seq, replaced, missed, .. } = popped;
-        Self { message: held, seq, replaced, missed: missed.map(Box::new) }
+        Self { message: held, seq, replaced, subscription, missed: missed.map(Box::new) }
     }
 
     /// The message itself, which other subscriptions may hold too.
-    pub fn message(&self) -> &Arc<SharedMessage> {
+    pub fn message(&self) -> &Arc<SharedMessage<P>> {
         &self.message
+    }
+
+    /// Of which subscription it is.
+    pub fn subscription(&self) -> SubscriptionId {
+        self.subscription
     }
 
     /// Its number among all messages that matched the subscription: from 1, without gaps. With
@@ -62,19 +69,25 @@ impl Delivery {
     }
 }
 
-impl Deref for Delivery {
-    type Target = SharedMessage;
+impl<P: Carried + ?Sized> Deref for Delivery<P> {
+    type Target = SharedMessage<P>;
 
-    fn deref(&self) -> &SharedMessage {
+    fn deref(&self) -> &SharedMessage<P> {
         &self.message
     }
 }
 
-impl fmt::Debug for Delivery {
+impl<P: Carried + ?Sized> Clone for Delivery<P> {
+    fn clone(&self) -> Self {
+        Self { message: self.message.clone(), missed: self.missed.clone(), ..*self }
+    }
+}
+
+impl<P: Carried + ?Sized> fmt::Debug for Delivery<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
             .field("subject", &String::from_utf8_lossy(self.subject()))
-            .field("payload_bytes", &self.payload().len())
+            .field("bytes", &self.size())
             .field("seq", &self.seq)
             .field("replaced", &self.replaced)
             .field("missed", &self.missed)

@@ -1,28 +1,34 @@
 //! The queue behind a [`crate::Subscription`] handle.
 
+mod gate;
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Instant;
 
-use floodway_queue::{Monitor, WaitError};
+use floodway_queue::{Monitor, WaitError, Waiters};
 
 use crate::account::{Account, LossReason};
 use crate::backlog::Backlog;
 use crate::budget::Budget;
 use crate::consumer::{Consumer, Taken};
 use crate::delivery::Delivery;
+use crate::directory::SubscriptionId;
 use crate::end::EndReason;
+use crate::gate::Gate;
 use crate::message::SharedMessage;
 use crate::overflow::Overflow;
+use crate::payload::Carried;
 use crate::route::SubscriptionKey;
 use crate::run::{Run, Runs};
 use crate::subject::Filter;
 use crate::subscription::RecvError;
 
-struct State {
-    backlog: Backlog<Arc<SharedMessage>>,
+struct State<P: Carried + ?Sized> {
+    backlog: Backlog<Arc<SharedMessage<P>>>,
     account: Account,
     /// The first reason; nothing is queued once it is there.
     ended: Option<EndReason>,
@@ -30,11 +36,12 @@ struct State {
     to_reap: bool,
     /// When the consumer last took something, or the queue last became non-empty.
     progress: Instant,
-    wake_pending: bool,
     below_mark: Vec<Waker>,
+    /// The longest it ever was, in messages.
+    high_water: u64,
 }
 
-impl State {
+impl<P: Carried + ?Sized> State<P> {
     fn end(&mut self, reason: EndReason) {
         if self.ended.is_none() {
             self.ended = Some(reason);
@@ -44,32 +51,101 @@ impl State {
 }
 
 /// A queue of shared messages with a policy, for one subscription.
-pub struct Inbox {
+pub struct Inbox<P: Carried + ?Sized = [u8]> {
     filter: Filter,
-    overflow: Arc<Overflow>,
+    /// Set when it comes into the table, and so before the first message.
+    id: OnceLock<SubscriptionId>,
+    name: Option<Box<str>>,
     budget: Budget,
     born: Instant,
-    monitor: Monitor<State>,
+    /// What its policy and limits come to: see [`Traits`].
+    traits: AtomicU8,
+    monitor: Monitor<State<P>>,
+    /// Publishers that wait for room.
+    room: Waiters,
 }
 
-type Next = Result<Delivery, RecvError>;
+/// What has to be known of a policy without the lock of the queue.
+struct Traits;
 
-impl Inbox {
-    /// The only subscription of an inbox.
-    pub const KEY: SubscriptionKey = SubscriptionKey { slot: 0, serial: 0 };
+impl Traits {
+    /// A limit depends on the time.
+    const TIMED: u8 = 1;
+    /// Publishers wait.
+    const GATED: u8 = 2;
+    /// It says something about the pace of publishers.
+    const SETS_PACE: u8 = 4;
 
-    pub(crate) fn new(filter: Filter, overflow: Overflow, budget: Budget, now: Instant) -> Self {
-        let overflow = Arc::new(overflow);
+    fn of(overflow: &Overflow) -> u8 {
+        let limits = &overflow.limits;
+        let timed = limits.behind.is_some() || limits.ttl.is_some();
+        let bit = |is: bool, bit: u8| if is { bit } else { 0 };
+        bit(timed, Self::TIMED)
+            | bit(overflow.policy.makes_wait(), Self::GATED)
+            | bit(!overflow.may_lose(), Self::SETS_PACE)
+    }
+}
+
+type Next<P> = Result<Delivery<P>, RecvError>;
+
+impl<P: Carried + ?Sized> Inbox<P> {
+    pub(crate) fn new(
+        filter: Filter,
+        name: Option<Box<str>>,
+        overflow: Overflow,
+        budget: Budget,
+        now: Instant,
+    ) -> Self {
+        let traits = AtomicU8::new(Traits::of(&overflow));
         let state = State {
-            backlog: Backlog::new(overflow.clone()),
+            backlog: Backlog::new(Arc::new(overflow)),
             account: Account::default(),
             ended: None,
             to_reap: false,
             progress: now,
-            wake_pending: false,
             below_mark: Vec::new(),
+            high_water: 0,
         };
-        Self { filter, overflow, budget, born: now, monitor: Monitor::new(state) }
+        let (monitor, room) = (Monitor::new(state), Waiters::new());
+        let id = OnceLock::new();
+        Self { filter, id, name, budget, born: now, traits, monitor, room }
+    }
+
+    pub(crate) fn set_id(&self, id: SubscriptionId) {
+        let _already = self.id.set(id);
+    }
+
+    pub(crate) fn id(&self) -> SubscriptionId {
+        self.id.get().copied().unwrap_or_default()
+    }
+
+    fn is(&self, which: u8) -> bool {
+        // Relaxed: a policy that changes does so for messages from about now on.
+        self.traits.load(Ordering::Relaxed) & which != 0
+    }
+
+    /// Another policy and other limits, from the next message on.
+    pub(crate) fn set_overflow(&self, overflow: Overflow) {
+        let traits = Traits::of(&overflow);
+        let wakers = self.monitor.with(|state| {
+            state.backlog.set_overflow(Arc::new(overflow));
+            self.traits.store(traits, Ordering::Relaxed);
+            std::mem::take(&mut state.below_mark)
+        });
+        wakers.into_iter().for_each(Waker::wake);
+        self.room.wake_all();
+    }
+
+    pub(crate) fn overflow(&self) -> Arc<Overflow> {
+        self.monitor.with(|state| state.backlog.overflow().clone())
+    }
+
+    /// What it is called in errors and status pages.
+    pub(crate) fn name(&self) -> String {
+        match &self.name {
+            Some(name) => name.to_string(),
+            None => self.filter.to_string(),
+        }
     }
 
     pub(crate) fn filter(&self) -> &Filter {
@@ -85,13 +161,17 @@ impl Inbox {
     }
 
     /// Ends it; what is queued stays readable.
-    pub(crate) fn end(&self, reason: EndReason) {
-        let wakers = self.monitor.with(|state| {
+    /// False if it had ended before.
+    pub(crate) fn end(&self, reason: EndReason) -> bool {
+        let (first, wakers) = self.monitor.with(|state| {
+            let first = state.ended.is_none();
             state.end(reason);
-            self.below_mark_wakers(state)
+            (first, self.below_mark_wakers(state))
         });
         self.monitor.notify();
+        self.room.wake_all();
         wakers.into_iter().for_each(Waker::wake);
+        first
     }
 
     /// Drops what is queued: nobody is going to read it.
@@ -105,28 +185,27 @@ impl Inbox {
 
     /// The clock is read only where a limit depends on it.
     pub(crate) fn clock(&self) -> Instant {
-        let limits = &self.overflow.limits;
-        if limits.behind.is_some() || limits.ttl.is_some() { Instant::now() } else { self.born }
+        if self.is(Traits::TIMED) { Instant::now() } else { self.born }
     }
 
-    pub(crate) fn try_next(&self, now: Instant) -> Option<Next> {
+    pub(crate) fn try_next(&self, now: Instant) -> Option<Next<P>> {
         let (next, wakers) = self.monitor.with(|state| self.take_next(state, now));
-        wakers.into_iter().for_each(Waker::wake);
+        self.has_made_room(wakers);
         next
     }
 
-    pub(crate) fn wait_next(&self, deadline: Option<Instant>) -> Result<Next, WaitError> {
+    pub(crate) fn wait_next(&self, deadline: Option<Instant>) -> Result<Next<P>, WaitError> {
         let mut wakers = Vec::new();
         let next = self.monitor.wait(deadline, |state| {
             let (next, woken) = self.take_next(state, self.clock());
             wakers.extend(woken);
             next
         });
-        wakers.into_iter().for_each(Waker::wake);
+        self.has_made_room(wakers);
         next
     }
 
-    pub(crate) async fn next(&self) -> Next {
+    pub(crate) async fn next(&self) -> Next<P> {
         let mut watch = self.monitor.watch();
         poll_fn(|cx| {
             let mut wakers = Vec::new();
@@ -135,33 +214,43 @@ impl Inbox {
                 wakers.extend(woken);
                 next
             });
-            wakers.into_iter().for_each(Waker::wake);
+            self.has_made_room(wakers);
             next
         })
         .await
     }
 
+    /// After something was taken: whoever waited for it goes on.
+    #[inline]
+    fn has_made_room(&self, wakers: Vec<Waker>) {
+        wakers.into_iter().for_each(Waker::wake);
+        // Without a fence: a publisher looks at the queue, under its lock, after it has
+        // registered; so it either saw the room, or is seen here.
+        self.room.wake(1);
+    }
+
     /// Takes the whole backlog in one operation.
-    pub(crate) fn take_backlog(&self, now: Instant) -> VecDeque<Delivery> {
+    pub(crate) fn take_backlog(&self, now: Instant) -> VecDeque<Delivery<P>> {
         let (backlog, wakers) = self.monitor.with(|state| {
             let mut all = VecDeque::with_capacity(state.account.queued() as usize);
             all.extend(std::iter::from_fn(|| self.take_message(state, now)));
             (all, std::mem::take(&mut state.below_mark))
         });
         wakers.into_iter().for_each(Waker::wake);
+        self.room.wake_all();
         backlog
     }
 
-    fn take_message(&self, state: &mut State, now: Instant) -> Option<Delivery> {
+    fn take_message(&self, state: &mut State<P>, now: Instant) -> Option<Delivery<P>> {
         let popped = state.backlog.pop(&mut state.account, self.millis(now))?;
         state.account.deliver(1, popped.held.size() as u64);
         state.progress = state.progress.max(now);
-        Some(Delivery::new(popped))
+        Some(Delivery::new(popped, self.id()))
     }
 
     /// The next message, else what was missed after the last one, else the end; and whoever waited
     /// for the queue to fall below its mark.
-    fn take_next(&self, state: &mut State, now: Instant) -> (Option<Next>, Vec<Waker>) {
+    fn take_next(&self, state: &mut State<P>, now: Instant) -> (Option<Next<P>>, Vec<Waker>) {
         if let Some(delivery) = self.take_message(state, now) {
             return (Some(Ok(delivery)), self.below_mark_wakers(state));
         }
@@ -172,8 +261,9 @@ impl Inbox {
     }
 
     /// Lets go of everything queued; the caller books it, and frees it without the lock.
-    fn take_all(&self, state: &mut State) -> Backlog<Arc<SharedMessage>> {
-        std::mem::replace(&mut state.backlog, Backlog::new(self.overflow.clone()))
+    fn take_all(&self, state: &mut State<P>) -> Backlog<Arc<SharedMessage<P>>> {
+        let overflow = state.backlog.overflow().clone();
+        std::mem::replace(&mut state.backlog, Backlog::new(overflow))
     }
 
     fn millis(&self, now: Instant) -> u32 {
@@ -181,7 +271,7 @@ impl Inbox {
     }
 
     /// Those who waited for the queue to fall below its mark, if it has, or has ended.
-    fn below_mark_wakers(&self, state: &mut State) -> Vec<Waker> {
+    fn below_mark_wakers(&self, state: &mut State<P>) -> Vec<Waker> {
         if state.below_mark.is_empty() || state.ended.is_none() && self.over_mark(state, true) {
             return Vec::new();
         }
@@ -189,20 +279,26 @@ impl Inbox {
     }
 
     /// The mark is half of either limit.
-    fn over_mark(&self, state: &State, resume: bool) -> bool {
+    fn over_mark(&self, state: &State<P>, resume: bool) -> bool {
         let share = if resume { 4 } else { 2 };
         let over = |limit: Option<u64>, size: u64| limit.is_some_and(|limit| size > limit / share);
-        let (limits, depth) = (&self.overflow.limits, state.backlog.depth());
+        let (limits, depth) = (&state.backlog.overflow().limits, state.backlog.depth());
         over(limits.messages, depth.messages) || over(limits.bytes, depth.bytes)
     }
 
     /// Why it is to end now because its consumer took nothing for too long.
-    fn overdue(&self, state: &mut State, now: Instant) -> Option<EndReason> {
+    fn overdue(&self, state: &mut State<P>, now: Instant) -> Option<EndReason> {
         let stalled = now.saturating_duration_since(state.progress);
-        self.overflow.overdue(state.backlog.depth(), stalled)
+        state.backlog.overflow().overdue(state.backlog.depth(), stalled)
     }
 
-    fn enqueue(&self, state: &mut State, run: Run<'_>, now: Instant) -> Taken {
+    /// What the caller has to know after a delivery.
+    fn delivered(&self, state: &State<P>, taken: &mut Taken) {
+        taken.over_mark = state.ended.is_none() && self.over_mark(state, false);
+        taken.finished = state.to_reap;
+    }
+
+    fn enqueue(&self, state: &mut State<P>, run: Run<'_, P>, now: Instant) -> Taken {
         if state.ended.is_some() {
             return Taken::default();
         }
@@ -210,9 +306,11 @@ impl Inbox {
         let now_ms = self.millis(now);
         state.backlog.expire(&mut state.account, now_ms);
         if let Some(reason) = self.overdue(state, now) {
+            let mut taken = Taken::default();
+            taken.losses.count(LossReason::of_end(&reason), 1);
             state.account.refuse(LossReason::of_end(&reason), 1);
             state.end(reason);
-            return Taken::default();
+            return taken;
         }
         if state.backlog.is_empty() {
             state.progress = state.progress.max(now);
@@ -221,28 +319,33 @@ impl Inbox {
         if let Some(reason) = offered.end {
             state.end(reason);
         }
-        Taken { queued: offered.queued, lost: offered.lost, ..Taken::default() }
+        state.high_water = state.high_water.max(state.account.queued());
+        Taken {
+            queued: offered.queued,
+            conflated: offered.conflated,
+            lost: offered.lost,
+            losses: offered.losses,
+            ..Taken::default()
+        }
     }
 }
 
-impl Consumer for Inbox {
-    fn deliver(&self, runs: Runs<'_>, now: Instant) -> Taken {
-        let (taken, wakers) = self.monitor.with(|state| {
+impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
+    fn deliver(&self, runs: Runs<'_, P>, now: Instant) -> Taken {
+        let (mut taken, wakers) = self.monitor.with(|state| {
             let mut taken = Taken::default();
             for (_, run) in runs.iter() {
                 taken.add(self.enqueue(state, run, now));
             }
-            taken.wake = !std::mem::replace(&mut state.wake_pending, true);
-            taken.over_mark = state.ended.is_none() && self.over_mark(state, false);
-            taken.finished = state.to_reap;
+            self.delivered(state, &mut taken);
             (taken, self.below_mark_wakers(state))
         });
         wakers.into_iter().for_each(Waker::wake);
+        taken.wake = self.monitor.is_waited_for();
         taken
     }
 
     fn wake(&self, _now: Instant) {
-        self.monitor.with(|state| state.wake_pending = false);
         self.monitor.notify();
     }
 
@@ -251,7 +354,7 @@ impl Consumer for Inbox {
     }
 
     fn sets_pace(&self, _key: SubscriptionKey) -> bool {
-        !self.overflow.may_lose()
+        self.is(Traits::SETS_PACE)
     }
 
     fn has_ended(&self) -> bool {
@@ -278,7 +381,7 @@ impl Consumer for Inbox {
             // Small messages weigh mostly by what it takes to hold them.
             let (queued, expired) = (state.backlog.depth(), state.backlog.unfreed());
             let messages = queued.messages + expired.messages;
-            queued.bytes + expired.bytes + messages * SharedMessage::OVERHEAD_BYTES as u64
+            queued.bytes + expired.bytes + messages * SharedMessage::<P>::OVERHEAD_BYTES as u64
         })
     }
 
@@ -286,7 +389,7 @@ impl Consumer for Inbox {
         let (_messages, wakers) = self.monitor.with(|state| {
             let lost = LossReason::of_end(&reason);
             // The end of one that has ended before does not tell of this loss.
-            if self.overflow.may_lose() || state.ended.is_some() {
+            if state.backlog.overflow().may_lose() || state.ended.is_some() {
                 state.backlog.give_up_half(lost, &mut state.account);
                 return (None, self.below_mark_wakers(state));
             }
@@ -303,6 +406,7 @@ impl Consumer for Inbox {
             (Some(given_up), std::mem::take(&mut state.below_mark))
         });
         self.monitor.notify();
+        self.room.wake_all();
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -317,16 +421,21 @@ impl Consumer for Inbox {
         if ended {
             self.monitor.notify();
         }
+        self.room.wake_all();
         wakers.into_iter().for_each(Waker::wake);
         ended
     }
 
     fn reap(&self) -> Vec<(SubscriptionKey, Filter)> {
         let reap = self.monitor.with(|state| std::mem::take(&mut state.to_reap));
-        if reap { vec![(Self::KEY, self.filter.clone())] } else { Vec::new() }
+        if reap { vec![(SubscriptionKey::ONLY, self.filter.clone())] } else { Vec::new() }
     }
 
     fn label(&self) -> String {
         format!("subscription to {}", self.filter)
+    }
+
+    fn gate(&self) -> Option<&dyn Gate<P>> {
+        self.is(Traits::GATED).then_some(self)
     }
 }

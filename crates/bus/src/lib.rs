@@ -14,8 +14,8 @@
 //!     SubscribeOptions::default().max_messages(1),
 //! )?;
 //!
-//! bus.publish("quotes.ACME", b"17.00");
-//! bus.publish("quotes.ACME", b"17.05");
+//! bus.publish("quotes.ACME", b"17.00")?;
+//! bus.publish("quotes.ACME", b"17.05")?;
 //!
 //! assert_eq!(&quotes.recv()?.payload()[..], b"17.00");
 //! assert_eq!(&quotes.recv()?.payload()[..], b"17.05");
@@ -43,7 +43,7 @@
 //! let latest = bus.subscribe(&Filter::new("quotes.>")?, latest)?;
 //!
 //! for (subject, bid) in [("quotes.ACME", "1"), ("quotes.INIT", "2"), ("quotes.ACME", "3")] {
-//!     bus.publish(subject, bid);
+//!     bus.publish(subject, bid)?;
 //! }
 //! let quote = newest.recv()?;
 //! let missed = quote.missed().expect("there was room for one");
@@ -70,43 +70,65 @@ mod bus;
 mod consumer;
 mod credit;
 mod delivery;
+mod directory;
 mod end;
+mod envelope;
+mod gate;
+mod headers;
 mod inbox;
 mod index;
 mod keep;
 mod key;
 mod message;
 mod missed;
+mod outgoing;
 mod overflow;
 mod parcel;
+mod payload;
 mod pending;
+mod publication;
 mod publish;
+mod publisher;
 mod pushback;
+mod report;
 mod route;
+mod routes;
 mod run;
 mod subject;
+mod subscribe;
 mod subscription;
 mod victims;
+mod waits;
 
 pub use account::{Account, LossReason, Losses};
 pub use admission::{Admission, Admit, Custom, Offer};
 pub use backlog::{Backlog, Held, Offered, Popped};
 pub use budget::{Budget, Charge, Pressure};
-pub use bus::{Bus, BusConfig, SubscribeError};
+pub use bus::{Bus, BusConfig, BusLimits};
 pub use consumer::{Consumer, ConsumerId, Taken, Wakeups};
 pub use credit::Credit;
 pub use delivery::Delivery;
+pub use directory::SubscriptionId;
 pub use end::{EndReason, EndState};
+pub use envelope::Envelope;
+pub use gate::{Gate, Room};
+pub use headers::Headers;
 pub use inbox::Inbox;
 pub use keep::{Keeper, KeptBatch, KeptPart, ReadBuffer};
 pub use key::{Key, KeyError, Pointer};
 pub use message::{Message, SHARE_FROM_BYTES, SharedMessage};
 pub use missed::Missed;
+pub use outgoing::Outgoing;
 pub use overflow::{Conflation, Depth, Fallback, Limit, Limits, Overflow, Policy, Verdict};
 pub use parcel::{Copied, Parcel};
-pub use publish::{Batch, Origin, PublishReport, Router};
+pub use payload::{Carried, Payload};
+pub use publish::{Batch, Origin, Router};
+pub use publisher::{Progress, Publisher};
 pub use pushback::{Pace, Pushback, PushbackMode};
+pub use report::{PublishError, PublishReport, Refusal};
 pub use route::{Route, SubscriptionKey, Target};
 pub use run::{Run, Runs};
 pub use subject::{Filter, FilterError, is_literal_subject};
-pub use subscription::{RecvError, SubscribeOptions, Subscription};
+pub use subscribe::{SubscribeError, SubscribeOptions};
+pub use subscription::{RecvError, Subscription};
+pub use waits::{OnWaitCycle, WaitCycle, WaitEdge};

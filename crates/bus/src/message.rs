@@ -1,11 +1,15 @@
 //! Messages: borrowed while they are routed, owned once somebody keeps one.
 
+use std::borrow::Borrow;
 use std::cell::OnceCell;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::budget::{Budget, Charge};
+use crate::headers::Headers;
+use crate::payload::{Carried, Payload};
 
 /// From this size on a payload is shared by the queues that hold it; below, copying it is cheaper
 /// than counting references to it.
@@ -13,8 +17,7 @@ pub const SHARE_FROM_BYTES: usize = 8 * 1024;
 
 /// A message on its way through the bus. It borrows from what the sender holds, such as the read
 /// buffer of a socket, so that routing copies nothing.
-#[derive(Debug, Clone)]
-pub struct Message<'a> {
+pub struct Message<'a, P: Carried + ?Sized = [u8]> {
     /// What it is about.
     pub subject: &'a [u8],
     /// Where an answer is expected.
@@ -22,9 +25,10 @@ pub struct Message<'a> {
     /// The header block as it stands on the wire, or empty.
     pub headers: &'a [u8],
     /// The content.
-    pub payload: &'a [u8],
-    /// The owned form, made when the first queue wants to keep it.
-    kept: OnceCell<Arc<SharedMessage>>,
+    pub payload: &'a P,
+    /// The owned form, made when the first queue wants to keep it. What is not bytes has it from
+    /// the start.
+    pub(crate) kept: OnceCell<Arc<SharedMessage<P>>>,
     /// The number of its row of one subject in its batch; 0 if it is of none.
     pub(crate) row: u32,
 }
@@ -49,6 +53,15 @@ impl<'a> Message<'a> {
         self
     }
 
+    /// The payload as memory that queues may share, if it was made so.
+    #[inline]
+    pub fn shared_payload(&self) -> Option<&Bytes> {
+        let kept = self.kept.get()?;
+        (kept.payload.len() >= SHARE_FROM_BYTES).then_some(&kept.payload)
+    }
+}
+
+impl<P: Carried + ?Sized> Message<'_, P> {
     /// In the row of one subject that has this number in its batch.
     pub(crate) fn in_row(self, row: u32) -> Self {
         Self { row, ..self }
@@ -56,7 +69,7 @@ impl<'a> Message<'a> {
 
     /// Whether it belongs to the row that begins with `first`, if those between do.
     #[inline]
-    pub(crate) fn continues(&self, first: &Message<'_>) -> bool {
+    pub(crate) fn continues(&self, first: &Message<'_, P>) -> bool {
         match self.row {
             0 => self.subject == first.subject,
             row => row == first.row,
@@ -69,38 +82,52 @@ impl<'a> Message<'a> {
         self.subject.len()
             + self.reply.map_or(0, <[u8]>::len)
             + self.headers.len()
-            + self.payload.len()
+            + self.payload.size()
     }
 
     /// The owned form, one for all who keep it.
-    pub fn keep(&self, budget: &Budget) -> &Arc<SharedMessage> {
-        self.kept.get_or_init(|| Arc::new(SharedMessage::copy_of(self, budget)))
+    pub fn keep(&self, budget: &Budget) -> &Arc<SharedMessage<P>> {
+        P::keep(self, budget)
     }
 
-    /// The payload as memory that queues may share, if it was made so.
+    /// What of it is bytes, for those who look at messages of any payload: the same subject, reply
+    /// and headers, and [`crate::Payload::as_bytes`].
     #[inline]
-    pub fn shared_payload(&self) -> Option<&Bytes> {
-        let kept = self.kept.get()?;
-        (kept.payload.len() >= SHARE_FROM_BYTES).then_some(&kept.payload)
+    pub fn view(&self) -> Message<'_> {
+        let payload = self.payload.as_bytes();
+        Message::new(self.subject, payload).with_reply(self.reply).with_headers(self.headers)
+    }
+}
+
+impl<P: Carried + ?Sized> Clone for Message<'_, P> {
+    fn clone(&self) -> Self {
+        Self { kept: self.kept.clone(), ..*self }
+    }
+}
+
+impl<P: Carried + ?Sized> fmt::Debug for Message<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("subject", &String::from_utf8_lossy(self.subject))
+            .field("reply", &self.reply.map(String::from_utf8_lossy))
+            .field("headers", &String::from_utf8_lossy(self.headers))
+            .field("bytes", &self.size())
+            .finish_non_exhaustive()
     }
 }
 
 /// A message that several queues hold together: one copy however many they are. Its bytes count
 /// against the memory budget until the last holder lets go.
-#[derive(Debug)]
-pub struct SharedMessage {
-    subject: Box<[u8]>,
-    reply: Option<Box<[u8]>>,
-    headers: Box<[u8]>,
-    payload: Bytes,
-    _charge: Charge,
+pub struct SharedMessage<P: Carried + ?Sized = [u8]> {
+    pub(crate) subject: Arc<[u8]>,
+    pub(crate) reply: Option<Box<[u8]>>,
+    pub(crate) headers: Box<[u8]>,
+    pub(crate) payload: P::Owned,
+    pub(crate) charge: Charge,
 }
 
 impl SharedMessage {
-    /// What holding a message costs besides its bytes.
-    pub(crate) const OVERHEAD_BYTES: usize = size_of::<Self>();
-
-    fn copy_of(message: &Message<'_>, budget: &Budget) -> Self {
+    pub(crate) fn copy_of(message: &Message<'_>, budget: &Budget) -> Self {
         let copied = message.size() + Self::OVERHEAD_BYTES;
         let (payload, charged) = if message.payload.len() < SHARE_FROM_BYTES {
             (Bytes::copy_from_slice(message.payload), copied)
@@ -113,9 +140,26 @@ impl SharedMessage {
             reply: message.reply.map(Into::into),
             headers: message.headers.into(),
             payload,
-            _charge: budget.charge(charged),
+            charge: budget.charge(charged),
         }
     }
+
+    /// The content.
+    pub fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+}
+
+impl<P: Payload> SharedMessage<P> {
+    /// The content.
+    pub fn payload(&self) -> &P {
+        &self.payload
+    }
+}
+
+impl<P: Carried + ?Sized> SharedMessage<P> {
+    /// What holding a message costs besides its bytes.
+    pub(crate) const OVERHEAD_BYTES: usize = size_of::<Self>();
 
     /// What it is about.
     pub fn subject(&self) -> &[u8] {
@@ -132,26 +176,39 @@ impl SharedMessage {
         &self.headers
     }
 
-    /// The content.
-    pub fn payload(&self) -> &Bytes {
-        &self.payload
+    /// Its attributes.
+    pub fn tags(&self) -> Headers<'_> {
+        Headers::of(&self.headers)
     }
 
     /// Bytes that count against limits: subject, reply, headers and payload.
     pub fn size(&self) -> usize {
-        Message::new(&self.subject, &self.payload)
-            .with_reply(self.reply())
-            .with_headers(&self.headers)
-            .size()
+        self.subject.len()
+            + self.reply.as_ref().map_or(0, |reply| reply.len())
+            + self.headers.len()
+            + self.payload.borrow().size()
+    }
+}
+
+impl<P: Carried + ?Sized> fmt::Debug for SharedMessage<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedMessage")
+            .field("subject", &String::from_utf8_lossy(&self.subject))
+            .field("bytes", &self.size())
+            .finish_non_exhaustive()
     }
 }
 
 /// Publishes a kept message again, without copying it: `kept` must outlive the routing.
-impl<'a> From<&'a Arc<SharedMessage>> for Message<'a> {
-    fn from(kept: &'a Arc<SharedMessage>) -> Self {
-        let message = Message::new(&kept.subject, &kept.payload)
-            .with_reply(kept.reply())
-            .with_headers(&kept.headers);
-        Message { kept: OnceCell::from(kept.clone()), ..message }
+impl<'a, P: Carried + ?Sized> From<&'a Arc<SharedMessage<P>>> for Message<'a, P> {
+    fn from(kept: &'a Arc<SharedMessage<P>>) -> Self {
+        Message {
+            subject: &kept.subject,
+            reply: kept.reply(),
+            headers: &kept.headers,
+            payload: kept.payload.borrow(),
+            kept: OnceCell::from(kept.clone()),
+            row: 0,
+        }
     }
 }

@@ -29,6 +29,18 @@ pub enum Policy {
     Conflate(Conflation),
     /// A function decides: see [`crate::Admission`].
     Custom(Custom),
+    /// Publishers wait for room: nothing is lost. Who cannot wait is refused.
+    Block {
+        /// For how long one publisher waits at most, before it gets its message back. Without it,
+        /// as long as the consumer takes something within its limit `behind`.
+        patience: Option<Duration>,
+    },
+    /// Nothing is refused below the limits, but publishers go on only after a delay, which grows
+    /// from nothing at the mark (half the limits) to this at the limits. There they wait.
+    Throttle {
+        /// The longest delay.
+        max_delay: Duration,
+    },
 }
 
 /// The policy of one place per key.
@@ -78,13 +90,20 @@ impl Policy {
             Self::DropOldest => "drop-oldest",
             Self::Conflate(_) => "conflate",
             Self::Custom(_) => "custom",
+            Self::Block { .. } => "block",
+            Self::Throttle { .. } => "throttle",
         }
+    }
+
+    /// Whether publishers wait at a limit, or before it.
+    pub fn makes_wait(&self) -> bool {
+        matches!(self, Self::Block { .. } | Self::Throttle { .. })
     }
 
     /// What happens at a limit.
     fn at_a_limit(&self) -> Fallback {
         match self {
-            Self::DropNewest => Fallback::DropNewest,
+            Self::DropNewest | Self::Block { .. } | Self::Throttle { .. } => Fallback::DropNewest,
             Self::DropOldest => Fallback::DropOldest,
             Self::Conflate(conflation) => conflation.fallback,
             // A custom policy keeps within the limits by itself, or the subscription ends.
@@ -173,7 +192,7 @@ impl Overflow {
 
     /// Whether at a limit messages are lost, rather than the subscription ended.
     pub fn may_lose(&self) -> bool {
-        self.policy.at_a_limit() != Fallback::Disconnect
+        self.policy.at_a_limit() != Fallback::Disconnect && !self.policy.makes_wait()
     }
 
     /// With a bound, for what without one would queue until the memory budget is used up: 65,536
@@ -191,6 +210,7 @@ impl Overflow {
     /// Why a message is lost that this policy does not take or keep.
     pub fn loss_reason(&self) -> LossReason {
         match self.policy.at_a_limit() {
+            _ if self.policy.makes_wait() => LossReason::NoRoom,
             Fallback::DropNewest => LossReason::DroppedNewest,
             Fallback::DropOldest => LossReason::DroppedOldest,
             Fallback::Disconnect => LossReason::OutOfCapacity,
@@ -201,6 +221,23 @@ impl Overflow {
     pub fn most(&self) -> Depth {
         let Limits { messages, bytes, .. } = self.limits;
         Depth { messages: messages.unwrap_or(u64::MAX), bytes: bytes.unwrap_or(u64::MAX) }
+    }
+
+    /// For how long a publisher has to pause after a message that made the queue so long: not at
+    /// all up to the mark, and from there in proportion.
+    ///
+    /// So a queue settles where its publishers are just as fast as its consumer.
+    pub fn delay(&self, depth: Depth) -> Duration {
+        let Policy::Throttle { max_delay } = self.policy else { return Duration::ZERO };
+        let beyond = |limit: Option<u64>, size: u64| {
+            let mark = limit? / 2;
+            let (over, range) = (size.saturating_sub(mark), (limit? - mark).max(1));
+            Some(over as f64 / range as f64)
+        };
+        let share =
+            [beyond(self.limits.messages, depth.messages), beyond(self.limits.bytes, depth.bytes)];
+        let share = share.into_iter().flatten().fold(0.0, f64::max).min(1.0);
+        max_delay.mul_f64(share)
     }
 
     /// Whether a message of `bytes` fits the limits when nothing else is queued.

@@ -8,6 +8,7 @@ use crate::backlog::Held;
 use crate::budget::Budget;
 use crate::keep::KeptPart;
 use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
+use crate::payload::Carried;
 use crate::run::Run;
 
 /// A message in memory of its own, which the next message may take over; a large one in memory that
@@ -94,6 +95,8 @@ impl Parcel {
 }
 
 impl Held for Parcel {
+    type Payload = [u8];
+
     #[inline]
     fn hold(message: &Message<'_>, budget: &Budget) -> Self {
         if message.payload.len() >= SHARE_FROM_BYTES {
@@ -167,12 +170,14 @@ impl Item for Parcel {
     }
 }
 
-impl Held for Arc<SharedMessage> {
-    fn hold(message: &Message<'_>, budget: &Budget) -> Self {
+impl<P: Carried + ?Sized> Held for Arc<SharedMessage<P>> {
+    type Payload = P;
+
+    fn hold(message: &Message<'_, P>, budget: &Budget) -> Self {
         message.keep(budget).clone()
     }
 
-    fn replace(&mut self, message: &Message<'_>, budget: &Budget) {
+    fn replace(&mut self, message: &Message<'_, P>, budget: &Budget) {
         *self = Self::hold(message, budget);
     }
 
@@ -181,7 +186,7 @@ impl Held for Arc<SharedMessage> {
     }
 }
 
-impl Item for SharedMessage {
+impl<P: Carried + ?Sized> Item for SharedMessage<P> {
     fn size(&self) -> u64 {
         SharedMessage::size(self) as u64
     }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::consumer::{Consumer, ConsumerId};
+use crate::payload::Carried;
 use crate::route::Target;
 use crate::run::Item;
 
 /// What one consumer is to get.
-pub(crate) struct Waiting {
-    pub(crate) consumer: Arc<dyn Consumer>,
+pub(crate) struct Waiting<P: Carried + ?Sized> {
+    pub(crate) consumer: Arc<dyn Consumer<P>>,
     pub(crate) id: ConsumerId,
     pub(crate) items: Vec<Item>,
     /// What it may need for copies of its own.
@@ -19,9 +20,8 @@ pub(crate) struct Waiting {
 }
 
 /// See the [module header](self). Kept from batch to batch for its memory.
-#[derive(Default)]
-pub(crate) struct Pending {
-    waiting: Vec<Waiting>,
+pub(crate) struct Pending<P: Carried + ?Sized> {
+    waiting: Vec<Waiting<P>>,
     places: HashMap<ConsumerId, usize>,
     /// Memory of items handed out.
     spare: Vec<Vec<Item>>,
@@ -30,7 +30,13 @@ pub(crate) struct Pending {
 /// Lists of items kept for their memory.
 const SPARE: usize = 64;
 
-impl Pending {
+impl<P: Carried + ?Sized> Default for Pending<P> {
+    fn default() -> Self {
+        Self { waiting: Vec::new(), places: HashMap::new(), spare: Vec::new() }
+    }
+}
+
+impl<P: Carried + ?Sized> Pending<P> {
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
@@ -38,7 +44,7 @@ impl Pending {
     /// Messages `from` up to `to` of the batch are for each of `targets`.
     pub(crate) fn add<'t>(
         &mut self,
-        targets: impl Iterator<Item = &'t Target>,
+        targets: impl Iterator<Item = &'t Target<P>>,
         from: usize,
         to: usize,
         bytes: usize,
@@ -54,7 +60,7 @@ impl Pending {
         }
     }
 
-    fn waiting_for(&mut self, target: &Target, nth: usize) -> &mut Waiting {
+    fn waiting_for(&mut self, target: &Target<P>, nth: usize) -> &mut Waiting<P> {
         // Subjects in turn mostly go to the same consumers in the same order.
         let known = match self.waiting.get(nth) {
             Some(waiting) if waiting.id == target.id => Some(nth),
@@ -79,13 +85,13 @@ impl Pending {
     }
 
     /// Takes all of it, to be handed out and given back.
-    pub(crate) fn take(&mut self) -> Vec<Waiting> {
+    pub(crate) fn take(&mut self) -> Vec<Waiting<P>> {
         self.places.clear();
         std::mem::take(&mut self.waiting)
     }
 
     /// Keeps the memory of what was handed out.
-    pub(crate) fn give_back(&mut self, mut waiting: Vec<Waiting>) {
+    pub(crate) fn give_back(&mut self, mut waiting: Vec<Waiting<P>>) {
         for Waiting { mut items, .. } in waiting.drain(..) {
             if self.spare.len() < SPARE {
                 items.clear();

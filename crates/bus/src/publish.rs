@@ -8,15 +8,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use hashbrown::HashMap;
 
-use crate::bus::Bus;
+use crate::bus::{Bus, Growing};
 use crate::consumer::{Consumer, ConsumerId, Taken, Wakeups};
 use crate::keep::{Keeper, ReadBuffer};
-use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
+use crate::message::{Message, SharedMessage};
+use crate::payload::Carried;
 use crate::pending::{Pending, Waiting};
 use crate::pushback::{Pushback, ROUTES_REMEMBERED};
+use crate::report::PublishReport;
 use crate::route::{Group, Route, SubscriptionKey};
 use crate::run::{Item, Runs};
 
@@ -30,18 +31,6 @@ const MESSAGES_EXPECTED: usize = 1024;
 /// Routes lent out beside a full cache, to be filled again when nobody looks at them any more.
 const ROUTES_LENT: usize = 64;
 
-/// What became of a publish call.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PublishReport {
-    /// Subscriptions (a queue group counts as one) that matched, the publisher's own only if it
-    /// wants an echo.
-    pub matched: u64,
-    /// Copies queued for a consumer.
-    pub queued: u64,
-    /// Copies that a consumer did not take, as its policy has it; it is told.
-    pub lost: u64,
-}
-
 /// Who publishes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Origin {
@@ -52,22 +41,22 @@ pub struct Origin {
 }
 
 /// Looks up routes, with a cache of its own. One per thread that publishes.
-pub struct Router {
-    bus: Bus,
+pub struct Router<P: Carried + ?Sized = [u8]> {
+    bus: Bus<P>,
     generation: u64,
-    cache: HashMap<Box<[u8]>, Arc<Route>>,
+    cache: HashMap<Box<[u8]>, Arc<Route<P>>>,
     misses: usize,
-    lent: VecDeque<Arc<Route>>,
-    nobody: Arc<Route>,
+    lent: VecDeque<Arc<Route<P>>>,
+    nobody: Arc<Route<P>>,
     random: u64,
-    pending: Pending,
+    pending: Pending<P>,
     /// How many messages the last batch had: so many are expected of the next.
     last_batch: usize,
 }
 
-impl Router {
+impl<P: Carried + ?Sized> Router<P> {
     /// A router of `bus`.
-    pub fn new(bus: Bus) -> Self {
+    pub fn new(bus: Bus<P>) -> Self {
         // [`Bus::publish`] makes a router for one message: all of them starting alike would give
         // every message to the same member of a queue group.
         let random = bus.seed();
@@ -85,12 +74,12 @@ impl Router {
     }
 
     /// The bus it routes on.
-    pub fn bus(&self) -> &Bus {
+    pub fn bus(&self) -> &Bus<P> {
         &self.bus
     }
 
     /// Where messages of `subject` go, as of now.
-    pub fn route(&mut self, subject: &[u8]) -> Arc<Route> {
+    pub fn route(&mut self, subject: &[u8]) -> Arc<Route<P>> {
         let generation = self.bus.generation();
         if generation != self.generation {
             self.cache.clear();
@@ -103,7 +92,7 @@ impl Router {
         self.look_up(subject)
     }
 
-    fn look_up(&mut self, subject: &[u8]) -> Arc<Route> {
+    fn look_up(&mut self, subject: &[u8]) -> Arc<Route<P>> {
         if self.cache.len() == ROUTES_CACHED {
             self.misses += 1;
             if self.misses < MISSES_UNTIL_NEW {
@@ -120,7 +109,7 @@ impl Router {
     }
 
     /// Looks up a route without remembering it, in memory used before.
-    fn lend(&mut self, subject: &[u8]) -> Arc<Route> {
+    fn lend(&mut self, subject: &[u8]) -> Arc<Route<P>> {
         let full = self.lent.len() == ROUTES_LENT;
         let mut route = if full { self.lent.pop_front() } else { None }.unwrap_or_default();
         match Arc::get_mut(&mut route) {
@@ -142,10 +131,10 @@ impl Router {
     pub fn batch<'r, 'm>(
         &'r mut self,
         origin: Origin,
-        pushback: &'r mut Pushback,
-        wakeups: &'r mut Wakeups,
+        pushback: &'r mut Pushback<P>,
+        wakeups: &'r mut Wakeups<P>,
         now: Instant,
-    ) -> Batch<'r, 'm> {
+    ) -> Batch<'r, 'm, P> {
         // What a batch that was never committed had for anybody is not of this one.
         self.pending.forget();
         let route = self.nobody.clone();
@@ -174,7 +163,7 @@ impl Router {
     }
 }
 
-impl std::fmt::Debug for Router {
+impl<P: Carried + ?Sized> std::fmt::Debug for Router<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Router").field("routes", &self.cache.len()).finish_non_exhaustive()
     }
@@ -184,20 +173,20 @@ impl std::fmt::Debug for Router {
 ///
 /// Drop order does not matter: what was pushed is committed by [`Batch::commit`], which must be
 /// called before anything else of the same publisher takes effect, such as the answer to a ping.
-pub struct Batch<'r, 'm> {
-    router: &'r mut Router,
+pub struct Batch<'r, 'm, P: Carried + ?Sized = [u8]> {
+    router: &'r mut Router<P>,
     origin: Origin,
-    pushback: &'r mut Pushback,
-    wakeups: &'r mut Wakeups,
+    pushback: &'r mut Pushback<P>,
+    wakeups: &'r mut Wakeups<P>,
     now: Instant,
     /// Messages that are not handed out yet.
-    messages: Vec<Message<'m>>,
+    messages: Vec<Message<'m, P>>,
     keeper: Keeper,
     /// The last of them, which are of one subject and take `route`.
     row: Row,
-    route: Arc<Route>,
+    route: Arc<Route<P>>,
     /// Consumers with subscriptions to take out of the index.
-    finished: Vec<(Arc<dyn Consumer>, ConsumerId)>,
+    finished: Vec<(Arc<dyn Consumer<P>>, ConsumerId)>,
     report: PublishReport,
 }
 
@@ -217,7 +206,7 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
     one.last() == other.last() && one == other
 }
 
-impl<'m> Batch<'_, 'm> {
+impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
     /// The messages lie in `buffer`, so that queues may hold on to it.
     #[must_use]
     pub fn lying_in(self, buffer: &ReadBuffer) -> Self {
@@ -226,7 +215,7 @@ impl<'m> Batch<'_, 'm> {
 
     /// Adds a message; returns how many subscriptions it matches, the publisher's own included.
     #[inline]
-    pub fn push(&mut self, message: Message<'m>) -> usize {
+    pub fn push(&mut self, message: Message<'m, P>) -> usize {
         let first = self.messages[self.row.from..].first();
         let same_subject = first.is_some_and(|first| is_same(first.subject, message.subject));
         if !same_subject || self.router.bus.generation() != self.router.generation {
@@ -237,14 +226,13 @@ impl<'m> Batch<'_, 'm> {
         if fan_out == 0 {
             return 0;
         }
-        let (size, large) = (message.size(), message.payload.len() >= SHARE_FROM_BYTES);
+        let (size, large) = (message.size(), message.payload.is_large());
         if large && fan_out > 1 {
             self.make_room(size);
             message.keep(&self.router.bus.shared().budget);
         }
         self.keeper.note(size, fan_out, large);
-        let shared = message.shared_payload().map_or(0, Bytes::len);
-        self.row.bytes += size - shared + SharedMessage::OVERHEAD_BYTES;
+        self.row.bytes += size - P::charged(&message) + SharedMessage::<P>::OVERHEAD_BYTES;
         self.messages.push(message.in_row(self.row.number));
         fan_out
     }
@@ -312,7 +300,12 @@ impl<'m> Batch<'_, 'm> {
         }
     }
 
-    fn hand_out_batch(&mut self, messages: &[Message<'_>], keeper: &Keeper, route: &Arc<Route>) {
+    fn hand_out_batch(
+        &mut self,
+        messages: &[Message<'_, P>],
+        keeper: &Keeper,
+        route: &Arc<Route<P>>,
+    ) {
         let (own, row) = (self.own_place(), std::mem::take(&mut self.row));
         let (from, to) = (row.from, messages.len());
         let targets = route.plain.iter().filter(|target| Some(target.id) != own);
@@ -322,8 +315,9 @@ impl<'m> Batch<'_, 'm> {
             for target in targets {
                 let item = Item { key: target.key, from: from as u32, to: to as u32 };
                 let runs = Runs::of_batch(messages, keeper, item, &[]);
-                self.report.matched += (to - from) as u64;
-                over_mark |= self.hand_out(&target.consumer, target.id, runs, row.bytes).over_mark;
+                let taken = self.hand_out(&target.consumer, target.id, runs, row.bytes);
+                self.report.add(&taken);
+                over_mark |= taken.over_mark;
             }
         } else {
             self.router.pending.add(targets, from, to, row.bytes);
@@ -331,16 +325,22 @@ impl<'m> Batch<'_, 'm> {
             for Waiting { consumer, id, items, bytes } in &waiting {
                 let Some((first, rest)) = items.split_first() else { continue };
                 let runs = Runs::of_batch(messages, keeper, *first, rest);
-                self.report.matched += runs.message_count();
-                over_mark |= self.hand_out(consumer, *id, runs, *bytes).over_mark;
+                let taken = self.hand_out(consumer, *id, runs, *bytes);
+                self.report.add(&taken);
+                over_mark |= taken.over_mark;
             }
             self.router.pending.give_back(waiting);
         }
-        let only_own = |group: &Group| group.members.iter().all(|one| Some(one.id) == own);
+        let only_own = |group: &Group<P>| group.members.iter().all(|one| Some(one.id) == own);
         for group in route.groups.iter().filter(|group| !only_own(group)) {
             for message in &messages[from..] {
-                self.report.matched += 1;
-                over_mark |= self.hand_to_one(group, message).over_mark;
+                let (random, origin) = (self.router.random(), self.origin);
+                let taken = group.hand_to_one(random, origin, |member| {
+                    let runs = Runs::one(member.key, std::slice::from_ref(message));
+                    self.hand_out(&member.consumer, member.id, runs, message.size())
+                });
+                self.report.add(&taken);
+                over_mark |= taken.over_mark;
             }
         }
         if from < to {
@@ -355,7 +355,7 @@ impl<'m> Batch<'_, 'm> {
     }
 
     #[inline]
-    fn make_room_for(&mut self, bytes: usize, growing: Option<(ConsumerId, &Arc<dyn Consumer>)>) {
+    fn make_room_for(&mut self, bytes: usize, growing: Option<Growing<'_, P>>) {
         let bytes = bytes as u64;
         if self.router.bus.budget().would_exceed(bytes) {
             // What healthy consumers hold only because this batch has not ended yet is no reason
@@ -367,9 +367,9 @@ impl<'m> Batch<'_, 'm> {
 
     fn hand_out(
         &mut self,
-        consumer: &Arc<dyn Consumer>,
+        consumer: &Arc<dyn Consumer<P>>,
         id: ConsumerId,
-        runs: Runs<'_>,
+        runs: Runs<'_, P>,
         bytes: usize,
     ) -> Taken {
         // Asked for each consumer: what the one before kept is charged by now.
@@ -381,39 +381,13 @@ impl<'m> Batch<'_, 'm> {
         if taken.finished {
             self.finished.push((consumer.clone(), id));
         }
-        self.report.queued += taken.queued;
-        self.report.lost += taken.lost;
         taken
-    }
-
-    /// Gives a message to one member of a group: the first that is not behind, from a
-    /// random one on; if all are, to the random one. A member that has just ended is passed over.
-    fn hand_to_one(&mut self, group: &Group, message: &Message<'_>) -> Taken {
-        let count = group.members.len();
-        let start = (self.router.random() % count as u64) as usize;
-        for with_room in [true, false] {
-            for member in (0..count).map(|n| &group.members[(start + n) % count]) {
-                let own = Some(member.id) == self.origin.consumer;
-                if own && !self.origin.echo || with_room && member.consumer.is_behind() {
-                    continue;
-                }
-                let runs = Runs::one(member.key, std::slice::from_ref(message));
-                let taken = self.hand_out(&member.consumer, member.id, runs, message.size());
-                // One that dropped it has booked it; giving it to another would count it twice.
-                if taken.queued + taken.lost > 0 {
-                    return taken;
-                }
-            }
-        }
-        Taken::default()
     }
 
     #[cold]
     fn reap(&mut self) {
         for (consumer, id) in self.finished.drain(..) {
-            for (key, filter) in consumer.reap() {
-                self.router.bus.unregister(id, key, &filter);
-            }
+            self.router.bus.reap(&*consumer, id);
         }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::consumer::{Consumer, ConsumerId};
+use crate::payload::Carried;
 use crate::route::{Route, Target};
 
 /// Consumers fed within this time count.
@@ -32,19 +33,19 @@ pub enum PushbackMode {
 }
 
 /// Whether to read on.
-pub enum Pace {
+pub enum Pace<P: Carried + ?Sized = [u8]> {
     /// Read on.
     Free,
     /// Pause; these consumers are over their mark, of a queue group all members. Any of them
     /// falling below may change it.
-    Paused(Vec<Arc<dyn Consumer>>),
+    Paused(Vec<Arc<dyn Consumer<P>>>),
 }
 
 /// What one publisher fed lately.
 #[derive(Debug)]
-pub struct Pushback {
+pub struct Pushback<P: Carried + ?Sized = [u8]> {
     mode: PushbackMode,
-    recent: Vec<(Arc<Route>, Instant)>,
+    recent: Vec<(Arc<Route<P>>, Instant)>,
     /// The one to be replaced next, once there are as many as are remembered.
     oldest: usize,
     over_mark_seen: bool,
@@ -52,14 +53,13 @@ pub struct Pushback {
 
 /// Consumers that could take a message, and whether all of them are over their mark: a plain
 /// subscription stands for itself, a queue group is fine while one of its members is.
-#[derive(Default)]
-struct Fed {
-    consumers_over: Vec<Arc<dyn Consumer>>,
+struct Fed<P: Carried + ?Sized> {
+    consumers_over: Vec<Arc<dyn Consumer<P>>>,
     over: usize,
     fine: usize,
 }
 
-impl Pushback {
+impl<P: Carried + ?Sized> Pushback<P> {
     /// A publisher that fed nobody yet.
     pub fn new(mode: PushbackMode) -> Self {
         Self { mode, recent: Vec::new(), oldest: 0, over_mark_seen: false }
@@ -71,7 +71,7 @@ impl Pushback {
     }
 
     /// Remembers that a message took `route`.
-    pub(crate) fn note(&mut self, route: &Arc<Route>, now: Instant) {
+    pub(crate) fn note(&mut self, route: &Arc<Route<P>>, now: Instant) {
         if self.mode == PushbackMode::None {
             return;
         }
@@ -105,7 +105,7 @@ impl Pushback {
     }
 
     /// Whether to pause after a batch. Costs nothing unless a consumer was seen over its mark.
-    pub fn after_batch(&mut self, own: Option<ConsumerId>, now: Instant) -> Pace {
+    pub fn after_batch(&mut self, own: Option<ConsumerId>, now: Instant) -> Pace<P> {
         if !std::mem::take(&mut self.over_mark_seen) || self.mode == PushbackMode::None {
             return Pace::Free;
         }
@@ -115,12 +115,12 @@ impl Pushback {
 
     /// Whether a paused publisher stays paused. A consumer counts as over its mark until it has
     /// fallen to half of it, so that a publisher is not paused and resumed for every message.
-    pub fn still_paused(&self, own: Option<ConsumerId>) -> Pace {
+    pub fn still_paused(&self, own: Option<ConsumerId>) -> Pace<P> {
         self.judge(own, true)
     }
 
-    fn judge(&self, own: Option<ConsumerId>, resume: bool) -> Pace {
-        let mut fed = Fed::default();
+    fn judge(&self, own: Option<ConsumerId>, resume: bool) -> Pace<P> {
+        let mut fed = Fed { consumers_over: Vec::new(), over: 0, fine: 0 };
         let (mut seen, mut seen_groups) = (HashSet::new(), HashSet::new());
         for (route, _) in &self.recent {
             // A publisher is never paced by its own subscriptions: it could not read them.
@@ -130,7 +130,7 @@ impl Pushback {
                 }
             }
             for group in &route.groups {
-                let no_pace = |member: &Target| {
+                let no_pace = |member: &Target<P>| {
                     Some(member.id) == own || !member.consumer.sets_pace(member.key)
                 };
                 let counts = !group.members.iter().any(no_pace);
@@ -150,8 +150,8 @@ impl Pushback {
     }
 }
 
-impl Fed {
-    fn count(&mut self, targets: &[Target], resume: bool) {
+impl<P: Carried + ?Sized> Fed<P> {
+    fn count(&mut self, targets: &[Target<P>], resume: bool) {
         // One that has ended takes nothing, so it does not count; a route may still name it.
         let mut live = targets.iter().filter(|target| !target.consumer.has_ended()).peekable();
         if live.peek().is_none() {

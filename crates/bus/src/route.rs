@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::consumer::{Consumer, ConsumerId};
+use crate::consumer::{Consumer, ConsumerId, Taken};
+use crate::payload::Carried;
+use crate::publish::Origin;
 
 /// Which of a consumer's subscriptions is meant. The serial number tells a subscription from a
 /// later one in the same slot, so that a route looked up earlier cannot deliver to the wrong one.
@@ -14,15 +16,25 @@ pub struct SubscriptionKey {
     pub serial: u32,
 }
 
+impl SubscriptionKey {
+    /// The one of a consumer that has one only.
+    pub const ONLY: Self = Self { slot: 0, serial: 0 };
+}
+
 /// One subscription that a subject matches.
-#[derive(Clone)]
-pub struct Target {
-    pub(crate) consumer: Arc<dyn Consumer>,
+pub struct Target<P: Carried + ?Sized = [u8]> {
+    pub(crate) consumer: Arc<dyn Consumer<P>>,
     pub(crate) id: ConsumerId,
     pub(crate) key: SubscriptionKey,
 }
 
-impl Target {
+impl<P: Carried + ?Sized> Clone for Target<P> {
+    fn clone(&self) -> Self {
+        Self { consumer: self.consumer.clone(), ..*self }
+    }
+}
+
+impl<P: Carried + ?Sized> Target<P> {
     /// Whose subscription it is.
     pub fn consumer_id(&self) -> ConsumerId {
         self.id
@@ -35,19 +47,54 @@ impl Target {
 }
 
 /// The subscriptions of one queue group: each message goes to one of them.
-pub(crate) struct Group {
+pub(crate) struct Group<P: Carried + ?Sized> {
     pub(crate) id: u32,
-    pub(crate) members: Vec<Target>,
+    pub(crate) members: Vec<Target<P>>,
+}
+
+impl<P: Carried + ?Sized> Group<P> {
+    /// Gives a message to one member: the first that is not behind, from a random one on; if all
+    /// are, to the random one. A member that has just ended is passed over.
+    pub(crate) fn hand_to_one(
+        &self,
+        random: u64,
+        origin: Origin,
+        mut hand_out: impl FnMut(&Target<P>) -> Taken,
+    ) -> Taken {
+        let count = self.members.len();
+        let start = (random % count as u64) as usize;
+        for with_room in [true, false] {
+            for member in (0..count).map(|n| &self.members[(start + n) % count]) {
+                let own = Some(member.id) == origin.consumer;
+                if own && !origin.echo || with_room && member.consumer.is_behind() {
+                    continue;
+                }
+                let taken = hand_out(member);
+                // One that dropped it has booked it; giving it to another would count it twice.
+                if taken.queued + taken.lost > 0 {
+                    return taken;
+                }
+            }
+        }
+        Taken::default()
+    }
 }
 
 /// Every subscription that one subject matches.
-#[derive(Default)]
-pub struct Route {
-    pub(crate) plain: Vec<Target>,
-    pub(crate) groups: Vec<Group>,
+pub struct Route<P: Carried + ?Sized = [u8]> {
+    pub(crate) plain: Vec<Target<P>>,
+    pub(crate) groups: Vec<Group<P>>,
+    /// Whether some of them have to be asked for room.
+    pub(crate) has_gates: bool,
 }
 
-impl Route {
+impl<P: Carried + ?Sized> Default for Route<P> {
+    fn default() -> Self {
+        Self { plain: Vec::new(), groups: Vec::new(), has_gates: false }
+    }
+}
+
+impl<P: Carried + ?Sized> Route<P> {
     /// Whether nobody would get a message.
     pub fn is_empty(&self) -> bool {
         self.plain.is_empty() && self.groups.is_empty()
@@ -59,7 +106,7 @@ impl Route {
     }
 
     /// The subscriptions that are in no queue group.
-    pub fn plain(&self) -> &[Target] {
+    pub fn plain(&self) -> &[Target<P>] {
         &self.plain
     }
 
@@ -67,9 +114,11 @@ impl Route {
     pub(crate) fn clear(&mut self) {
         self.plain.clear();
         self.groups.clear();
+        self.has_gates = false;
     }
 
-    pub(crate) fn add(&mut self, target: Target, group: Option<u32>) {
+    pub(crate) fn add(&mut self, target: Target<P>, group: Option<u32>) {
+        self.has_gates |= target.consumer.gate().is_some();
         let Some(id) = group else { return self.plain.push(target) };
         // A subject with many different groups is rare; a scan beats a map for a few.
         match self.groups.iter_mut().find(|group| group.id == id) {
@@ -79,7 +128,7 @@ impl Route {
     }
 }
 
-impl std::fmt::Debug for Route {
+impl<P: Carried + ?Sized> std::fmt::Debug for Route<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Route({} plain, {} groups)", self.plain.len(), self.groups.len())
     }

@@ -5,26 +5,27 @@ use std::ops::Deref;
 use crate::budget::Budget;
 use crate::keep::{Keeper, KeptPart};
 use crate::message::Message;
+use crate::payload::Carried;
 use crate::route::SubscriptionKey;
 
 /// Messages of one batch for one subscription, in a row. Their subjects may differ.
-#[derive(Debug, Clone, Copy)]
-pub struct Run<'r> {
-    messages: &'r [Message<'r>],
+#[derive(Debug)]
+pub struct Run<'r, P: Carried + ?Sized = [u8]> {
+    messages: &'r [Message<'r, P>],
     /// Where its batch is kept, if that may be asked for, and which of its messages is the first.
-    batch: Option<(Batched<'r>, usize)>,
+    batch: Option<(Batched<'r, P>, usize)>,
 }
 
 /// All messages of a batch, and the one place where they are kept.
-#[derive(Debug, Clone, Copy)]
-struct Batched<'r> {
-    messages: &'r [Message<'r>],
+#[derive(Debug)]
+struct Batched<'r, P: Carried + ?Sized> {
+    messages: &'r [Message<'r, P>],
     keeper: &'r Keeper,
 }
 
-impl<'r> Run<'r> {
+impl<'r, P: Carried + ?Sized> Run<'r, P> {
     /// Messages that are of no batch: every queue keeps them for itself.
-    pub fn new(messages: &'r [Message<'r>]) -> Self {
+    pub fn new(messages: &'r [Message<'r, P>]) -> Self {
         Self { messages, batch: None }
     }
 
@@ -65,7 +66,9 @@ impl<'r> Run<'r> {
     pub fn size(&self) -> u64 {
         self.messages.iter().map(|message| message.size() as u64).sum()
     }
+}
 
+impl Run<'_> {
     /// The messages as part of their batch, which is kept once for all queues. `None` if copying
     /// them is cheaper, or would hold on to less memory.
     pub fn keep(self, budget: &Budget) -> Option<KeptPart> {
@@ -74,8 +77,24 @@ impl<'r> Run<'r> {
     }
 }
 
-impl<'r> Deref for Run<'r> {
-    type Target = [Message<'r>];
+impl<P: Carried + ?Sized> Clone for Run<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P: Carried + ?Sized> Copy for Run<'_, P> {}
+
+impl<P: Carried + ?Sized> Clone for Batched<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P: Carried + ?Sized> Copy for Batched<'_, P> {}
+
+impl<'r, P: Carried + ?Sized> Deref for Run<'r, P> {
+    type Target = [Message<'r, P>];
 
     fn deref(&self) -> &Self::Target {
         self.messages
@@ -91,17 +110,17 @@ pub(crate) struct Item {
 }
 
 /// What one batch has for one consumer: runs for its subscriptions, in the order they came.
-#[derive(Debug, Clone, Copy)]
-pub struct Runs<'r> {
-    messages: &'r [Message<'r>],
+#[derive(Debug)]
+pub struct Runs<'r, P: Carried + ?Sized = [u8]> {
+    messages: &'r [Message<'r, P>],
     keeper: Option<&'r Keeper>,
     first: Item,
     rest: &'r [Item],
 }
 
-impl<'r> Runs<'r> {
+impl<'r, P: Carried + ?Sized> Runs<'r, P> {
     /// One run for one subscription, of messages that are of no batch.
-    pub fn one(key: SubscriptionKey, messages: &'r [Message<'r>]) -> Self {
+    pub fn one(key: SubscriptionKey, messages: &'r [Message<'r, P>]) -> Self {
         let first = Item { key, from: 0, to: messages.len() as u32 };
         Self { messages, keeper: None, first, rest: &[] }
     }
@@ -113,7 +132,7 @@ impl<'r> Runs<'r> {
     }
 
     pub(crate) fn of_batch(
-        messages: &'r [Message<'r>],
+        messages: &'r [Message<'r, P>],
         keeper: &'r Keeper,
         first: Item,
         rest: &'r [Item],
@@ -122,7 +141,7 @@ impl<'r> Runs<'r> {
     }
 
     /// The first run, and those behind it.
-    pub fn split_first(self) -> (SubscriptionKey, Run<'r>, Option<Self>) {
+    pub fn split_first(self) -> (SubscriptionKey, Run<'r, P>, Option<Self>) {
         let Self { messages, keeper, first, rest } = self;
         let (from, to) = (first.from as usize, first.to as usize);
         let batch = keeper.map(|keeper| (Batched { messages, keeper }, from));
@@ -138,14 +157,8 @@ impl<'r> Runs<'r> {
         Self { first, ..self }
     }
 
-    /// How many messages that are.
-    pub(crate) fn message_count(&self) -> u64 {
-        let count = |item: &Item| u64::from(item.to - item.from);
-        count(&self.first) + self.rest.iter().map(count).sum::<u64>()
-    }
-
     /// Each run, with the subscription it is for.
-    pub fn iter(self) -> impl Iterator<Item = (SubscriptionKey, Run<'r>)> {
+    pub fn iter(self) -> impl Iterator<Item = (SubscriptionKey, Run<'r, P>)> {
         let mut rest = Some(self);
         std::iter::from_fn(move || {
             let (key, run, later) = rest?.split_first();
@@ -154,3 +167,11 @@ impl<'r> Runs<'r> {
         })
     }
 }
+
+impl<P: Carried + ?Sized> Clone for Runs<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P: Carried + ?Sized> Copy for Runs<'_, P> {}

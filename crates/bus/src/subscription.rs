@@ -3,88 +3,19 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::account::Account;
-use crate::bus::{Bus, SubscribeError};
+use crate::bus::Bus;
 use crate::consumer::ConsumerId;
 use crate::delivery::Delivery;
+use crate::directory::SubscriptionId;
 use crate::end::EndReason;
 use crate::inbox::Inbox;
 use crate::missed::Missed;
-use crate::overflow::{Limits, Overflow, Policy};
+use crate::overflow::Overflow;
+use crate::payload::Carried;
 use crate::subject::Filter;
-
-/// How a subscription queues. The default ends it at 65,536 messages, 16 MiB or 30 s without
-/// anything taken; until then it costs what is really queued.
-#[derive(Debug, Clone)]
-pub struct SubscribeOptions {
-    overflow: Overflow,
-    queue_group: Option<Box<[u8]>>,
-}
-
-impl Default for SubscribeOptions {
-    fn default() -> Self {
-        let limits = Limits {
-            messages: Some(65_536),
-            bytes: Some(16 << 20),
-            behind: Some(Duration::from_secs(30)),
-            ttl: None,
-        };
-        Self { overflow: Overflow::disconnect(limits), queue_group: None }
-    }
-}
-
-impl SubscribeOptions {
-    /// All limits at once.
-    #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.overflow.limits = limits;
-        self
-    }
-
-    /// At most so many messages queued.
-    #[must_use]
-    pub fn max_messages(mut self, messages: u64) -> Self {
-        self.overflow.limits.messages = Some(messages);
-        self
-    }
-
-    /// At most so many bytes queued.
-    #[must_use]
-    pub fn max_bytes(mut self, bytes: u64) -> Self {
-        self.overflow.limits.bytes = Some(bytes);
-        self
-    }
-
-    /// At most so long without taking anything while something is queued.
-    #[must_use]
-    pub fn max_behind(mut self, behind: Duration) -> Self {
-        self.overflow.limits.behind = Some(behind);
-        self
-    }
-
-    /// At most so long in the queue, for each message; then it is skipped and counted.
-    #[must_use]
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.overflow.limits.ttl = Some(ttl);
-        self
-    }
-
-    /// What happens at a limit.
-    #[must_use]
-    pub fn policy(mut self, policy: Policy) -> Self {
-        self.overflow.policy = policy;
-        self
-    }
-
-    /// Shares the messages with the other members of `group`: each goes to one of them.
-    #[must_use]
-    pub fn queue_group(mut self, group: impl AsRef<[u8]>) -> Self {
-        self.queue_group = Some(group.as_ref().into());
-        self
-    }
-}
 
 /// Why nothing was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,34 +44,32 @@ impl std::error::Error for RecvError {}
 /// Messages that match a filter, in order. Dropping it unsubscribes.
 ///
 /// One reader at a time gets the messages in order; several share them.
-pub struct Subscription {
-    bus: Bus,
-    id: ConsumerId,
-    inbox: Arc<Inbox>,
+pub struct Subscription<P: Carried + ?Sized = [u8]> {
+    bus: Bus<P>,
+    id: SubscriptionId,
+    inbox: Arc<Inbox<P>>,
 }
 
-impl Bus {
-    /// Subscribes to what `filter` matches.
-    ///
-    /// # Errors
-    ///
-    /// [`SubscribeError::MemoryPressure`] while more than 80 % of the memory budget is in use.
-    pub fn subscribe(
-        &self,
-        filter: &Filter,
-        options: SubscribeOptions,
-    ) -> Result<Subscription, SubscribeError> {
-        let budget = self.budget().clone();
-        let inbox = Inbox::new(filter.clone(), options.overflow, budget, Instant::now());
-        let inbox = Arc::new(inbox);
-        let id = self.attach(inbox.clone());
-        let subscription = Subscription { bus: self.clone(), id, inbox };
-        self.register(id, Inbox::KEY, filter, options.queue_group.as_deref())?;
-        Ok(subscription)
+impl<P: Carried + ?Sized> Subscription<P> {
+    pub(crate) fn new(bus: Bus<P>, id: SubscriptionId, inbox: Arc<Inbox<P>>) -> Self {
+        Self { bus, id, inbox }
     }
-}
 
-impl Subscription {
+    /// Its place on the bus, and its queue.
+    pub(crate) fn seat(&self) -> (ConsumerId, &Arc<Inbox<P>>) {
+        (self.id.consumer(), &self.inbox)
+    }
+
+    /// Its number on the bus.
+    pub fn id(&self) -> SubscriptionId {
+        self.id
+    }
+
+    /// What it gets.
+    pub fn filter(&self) -> &Filter {
+        self.inbox.filter()
+    }
+
     /// Waits for the next message.
     ///
     /// # Errors
@@ -151,7 +80,7 @@ impl Subscription {
     /// # Blocking
     ///
     /// Blocks the thread until there is a message or the subscription ends.
-    pub fn recv(&self) -> Result<Delivery, RecvError> {
+    pub fn recv(&self) -> Result<Delivery<P>, RecvError> {
         self.recv_until(None)
     }
 
@@ -160,7 +89,7 @@ impl Subscription {
     /// # Errors
     ///
     /// As [`Subscription::recv`], and [`RecvError::Empty`] when the deadline passed.
-    pub fn recv_until(&self, deadline: Option<Instant>) -> Result<Delivery, RecvError> {
+    pub fn recv_until(&self, deadline: Option<Instant>) -> Result<Delivery<P>, RecvError> {
         match self.inbox.wait_next(deadline) {
             Ok(next) => next,
             Err(_timed_out) => Err(RecvError::Empty),
@@ -172,7 +101,7 @@ impl Subscription {
     /// # Errors
     ///
     /// As [`Subscription::recv`], and [`RecvError::Empty`] when nothing is queued.
-    pub fn try_recv(&self) -> Result<Delivery, RecvError> {
+    pub fn try_recv(&self) -> Result<Delivery<P>, RecvError> {
         self.try_recv_at(self.inbox.clock())
     }
 
@@ -182,7 +111,7 @@ impl Subscription {
     /// # Errors
     ///
     /// As [`Subscription::try_recv`].
-    pub fn try_recv_at(&self, now: Instant) -> Result<Delivery, RecvError> {
+    pub fn try_recv_at(&self, now: Instant) -> Result<Delivery<P>, RecvError> {
         self.inbox.try_next(now).unwrap_or(Err(RecvError::Empty))
     }
 
@@ -195,7 +124,7 @@ impl Subscription {
     /// # Cancel safety
     ///
     /// Dropping the future loses no message.
-    pub async fn recv_async(&self) -> Result<Delivery, RecvError> {
+    pub async fn recv_async(&self) -> Result<Delivery<P>, RecvError> {
         self.inbox.next().await
     }
 
@@ -203,12 +132,12 @@ impl Subscription {
     ///
     /// What was missed behind the last message is told with the next one, or by
     /// [`Subscription::try_recv`].
-    pub fn take_backlog(&self) -> VecDeque<Delivery> {
+    pub fn take_backlog(&self) -> VecDeque<Delivery<P>> {
         self.take_backlog_at(self.inbox.clock())
     }
 
     /// As [`Subscription::take_backlog`], at a time that the caller says it is.
-    pub fn take_backlog_at(&self, now: Instant) -> VecDeque<Delivery> {
+    pub fn take_backlog_at(&self, now: Instant) -> VecDeque<Delivery<P>> {
         self.inbox.take_backlog(now)
     }
 
@@ -224,20 +153,32 @@ impl Subscription {
 
     /// Ends it without dropping the handle: what is queued stays readable.
     pub fn unsubscribe(&self) {
-        self.bus.unregister(self.id, Inbox::KEY, self.inbox.filter());
-        self.inbox.end(EndReason::Unsubscribed);
+        self.bus.end_subscription(self.id, EndReason::Unsubscribed);
+    }
+
+    /// Its policy and limits.
+    pub fn overflow(&self) -> Arc<Overflow> {
+        self.inbox.overflow()
+    }
+
+    /// Another policy and other limits, from the next message on. What is queued stays, also
+    /// beyond the new limits, until they are asked about the next message.
+    pub fn set_overflow(&self, overflow: Overflow) {
+        self.inbox.set_overflow(overflow);
+        // Routes know who makes publishers wait.
+        self.bus.outdate_routes();
     }
 }
 
-impl Drop for Subscription {
+impl<P: Carried + ?Sized> Drop for Subscription<P> {
     fn drop(&mut self) {
         self.unsubscribe();
-        self.bus.detach(self.id);
         self.inbox.abandon();
+        self.bus.leave(self.id, &self.inbox);
     }
 }
 
-impl fmt::Debug for Subscription {
+impl<P: Carried + ?Sized> fmt::Debug for Subscription<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let account = self.account();
         f.debug_struct("Subscription")

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::consumer::{Consumer, ConsumerId};
+use crate::payload::Carried;
 
 /// Of so many consumers that were looked at, one may be a victim before all are looked at again:
 /// with ten thousand stalled ones, a look at each of them for each victim would take a minute. In
@@ -16,24 +17,29 @@ const LOOK_IS_GOOD_FOR: Duration = Duration::from_millis(10);
 
 /// A consumer and what it held when it was looked at; ordered by that. Nobody is kept alive, and no
 /// connection open, only because it might be a victim.
-struct Candidate {
+struct Candidate<P: Carried + ?Sized> {
     held: u64,
     id: ConsumerId,
-    consumer: Weak<dyn Consumer>,
+    consumer: Weak<dyn Consumer<P>>,
 }
 
 /// See the [module header](self).
-#[derive(Default)]
-pub(crate) struct Victims {
-    candidates: BinaryHeap<Candidate>,
+pub(crate) struct Victims<P: Carried + ?Sized> {
+    candidates: BinaryHeap<Candidate<P>>,
     /// Victims until everybody is looked at again.
     left: usize,
     looked: Option<Instant>,
 }
 
-impl Victims {
+impl<P: Carried + ?Sized> Default for Victims<P> {
+    fn default() -> Self {
+        Self { candidates: BinaryHeap::new(), left: 0, looked: None }
+    }
+}
+
+impl<P: Carried + ?Sized> Victims<P> {
     /// Looks at one consumer that may have grown since all were looked at.
-    pub(crate) fn look_at(&mut self, id: ConsumerId, consumer: &Arc<dyn Consumer>) {
+    pub(crate) fn look_at(&mut self, id: ConsumerId, consumer: &Arc<dyn Consumer<P>>) {
         if self.left > 0 {
             let held = consumer.held_bytes();
             self.candidates.push(Candidate { held, id, consumer: Arc::downgrade(consumer) });
@@ -43,8 +49,8 @@ impl Victims {
     /// The consumer that holds the most; none if nobody holds anything.
     pub(crate) fn next(
         &mut self,
-        all: impl Fn() -> Vec<(ConsumerId, Arc<dyn Consumer>)>,
-    ) -> Option<(ConsumerId, Arc<dyn Consumer>)> {
+        all: impl Fn() -> Vec<(ConsumerId, Arc<dyn Consumer<P>>)>,
+    ) -> Option<(ConsumerId, Arc<dyn Consumer<P>>)> {
         let fresh = self.looked.is_some_and(|at| at.elapsed() < LOOK_IS_GOOD_FOR);
         if self.left > 0
             && fresh
@@ -57,17 +63,17 @@ impl Victims {
         self.largest()
     }
 
-    fn look(&mut self, all: Vec<(ConsumerId, Arc<dyn Consumer>)>) {
+    fn look(&mut self, all: Vec<(ConsumerId, Arc<dyn Consumer<P>>)>) {
         self.looked = Some(Instant::now());
         self.left = (all.len() / VICTIMS_PER_LOOK).max(1);
-        let held = |(id, consumer): (ConsumerId, Arc<dyn Consumer>)| {
+        let held = |(id, consumer): (ConsumerId, Arc<dyn Consumer<P>>)| {
             let held = consumer.held_bytes();
             Candidate { held, id, consumer: Arc::downgrade(&consumer) }
         };
         self.candidates = all.into_iter().map(held).collect();
     }
 
-    fn largest(&mut self) -> Option<(ConsumerId, Arc<dyn Consumer>)> {
+    fn largest(&mut self) -> Option<(ConsumerId, Arc<dyn Consumer<P>>)> {
         while let Some(mut first) = self.candidates.pop() {
             let Some(consumer) = first.consumer.upgrade() else { continue };
             // What it held a moment ago it may have delivered since.
@@ -87,21 +93,21 @@ impl Victims {
     }
 }
 
-impl PartialEq for Candidate {
+impl<P: Carried + ?Sized> PartialEq for Candidate<P> {
     fn eq(&self, other: &Self) -> bool {
         self.held == other.held
     }
 }
 
-impl Eq for Candidate {}
+impl<P: Carried + ?Sized> Eq for Candidate<P> {}
 
-impl PartialOrd for Candidate {
+impl<P: Carried + ?Sized> PartialOrd for Candidate<P> {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Candidate {
+impl<P: Carried + ?Sized> Ord for Candidate<P> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.held.cmp(&other.held)
     }

@@ -63,6 +63,13 @@ impl<S> Monitor<S> {
         self.waiters.wake_all();
     }
 
+    /// Whether somebody waits, so that there is a use in [`Monitor::notify`]. Whoever comes later
+    /// sees what the caller has changed under the lock before.
+    #[inline]
+    pub fn is_waited_for(&self) -> bool {
+        self.waiters.waiting() > 0
+    }
+
     /// Blocks the thread until `ready` returns something.
     ///
     /// # Errors

@@ -118,6 +118,7 @@ impl Outbox {
             let refused = self.append_within_limits(at, &head, &row, framing, now, taken);
             self.head = head;
             if let Some(refusal) = refused {
+                taken.losses.count(LossReason::of_end(&refusal.reason), 1);
                 return self.refuse(at, refusal, framing, now);
             }
         }

@@ -243,6 +243,8 @@ impl Outbox {
             slot.high_water = slot.high_water.max(slot.account.queued() as u32);
         }
         taken.queued += offered.queued;
+        taken.conflated += offered.conflated;
+        taken.losses.add(&offered.losses);
         if offered.end.is_none() {
             taken.lost += offered.lost;
         }

@@ -19,7 +19,7 @@ fn publish(broker: &Broker, messages: &[(String, String)], now: Instant) -> (u64
     }
     let report = batch.commit();
     wakeups.wake_all(now);
-    (report.queued, report.lost)
+    (report.queued, report.lost())
 }
 
 fn numbered(numbers: std::ops::Range<usize>, padding: usize) -> Vec<(String, String)> {

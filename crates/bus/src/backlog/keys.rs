@@ -6,6 +6,7 @@ use foldhash::fast::RandomState;
 
 use crate::key::Key;
 use crate::message::Message;
+use crate::payload::Carried;
 
 /// The key of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,10 +20,10 @@ pub(super) enum PlaceKey {
 }
 
 impl PlaceKey {
-    pub(super) fn of(key: &Key, message: &Message<'_>) -> Self {
+    pub(super) fn of<P: Carried + ?Sized>(key: &Key, message: &Message<'_, P>) -> Self {
         match key {
             Key::Subject => Self::Subject,
-            other => other.of(message).map_or(Self::None, |key| Self::Own(key.into())),
+            other => other.of(&message.view()).map_or(Self::None, |key| Self::Own(key.into())),
         }
     }
 

@@ -43,7 +43,7 @@ enum Place {
 
 impl<T: Held> Backlog<T> {
     /// Takes a run under a policy that looks at each message.
-    pub(super) fn offer_keyed(&mut self, run: Run<'_>, intake: &mut Intake<'_>) {
+    pub(super) fn offer_keyed(&mut self, run: Run<'_, T::Payload>, intake: &mut Intake<'_>) {
         let by_subject = match &self.overflow.policy {
             Policy::Conflate(conflation) => conflation.key == Key::Subject,
             _ => false,
@@ -66,7 +66,7 @@ impl<T: Held> Backlog<T> {
         }
     }
 
-    fn offer_each(&mut self, run: Run<'_>, intake: &mut Intake<'_>) {
+    fn offer_each(&mut self, run: Run<'_, T::Payload>, intake: &mut Intake<'_>) {
         for message in run.iter() {
             self.offer_one(message, 0, intake);
             if intake.offered.end.is_some() {
@@ -76,7 +76,7 @@ impl<T: Held> Backlog<T> {
     }
 
     /// Takes a run under a policy that only counts messages and bytes.
-    pub(super) fn offer_all(&mut self, run: Run<'_>, intake: &mut Intake<'_>) {
+    pub(super) fn offer_all(&mut self, run: Run<'_, T::Payload>, intake: &mut Intake<'_>) {
         let mut rest = match self.overflow.policy {
             Policy::DropOldest => self.make_way(run, intake),
             _ => run,
@@ -87,7 +87,8 @@ impl<T: Held> Backlog<T> {
                 self.take_row(rest.first_of(fitting), intake);
                 rest = rest.after(fitting);
             } else if self.refuses_all() {
-                return self.refuse(rest.len() as u64, LossReason::DroppedNewest, intake);
+                let reason = self.overflow.loss_reason();
+                return self.refuse(rest.len() as u64, reason, intake);
             } else {
                 self.offer_one(&rest[0], 0, intake);
                 rest = rest.after(1);
@@ -98,7 +99,11 @@ impl<T: Held> Backlog<T> {
     /// Drops as many of the first in line as have to go before all of a run is queued, and then of
     /// the run itself; what is left of that. It is what dropping for each message of its own would
     /// come to: the longest end of the line that is within the limits.
-    fn make_way<'r>(&mut self, run: Run<'r>, intake: &mut Intake<'_>) -> Run<'r> {
+    fn make_way<'r>(
+        &mut self,
+        run: Run<'r, T::Payload>,
+        intake: &mut Intake<'_>,
+    ) -> Run<'r, T::Payload> {
         let limits = self.overflow.limits;
         let most = limits.messages.unwrap_or(u64::MAX);
         let size = if limits.bytes.is_some() { run.size() } else { 0 };
@@ -122,13 +127,13 @@ impl<T: Held> Backlog<T> {
     }
 
     /// How many of the first of a run fit the limits together.
-    fn fitting(&self, run: Run<'_>) -> usize {
-        let (limits, depth) = (self.overflow.limits, self.depth());
+    fn fitting(&self, run: Run<'_, T::Payload>) -> usize {
+        let (limits, depth) = (self.overflow.limits, self.claimed());
         let room = limits.messages.map_or(u64::MAX, |most| most.saturating_sub(depth.messages));
         let count = run.len().min(usize::try_from(room).unwrap_or(usize::MAX));
         let Some(most_bytes) = limits.bytes else { return count };
         let mut bytes = depth.bytes;
-        let fits = |message: &&Message<'_>| {
+        let fits = |message: &&Message<'_, T::Payload>| {
             bytes += message.size() as u64;
             bytes <= most_bytes
         };
@@ -137,13 +142,14 @@ impl<T: Held> Backlog<T> {
 
     /// Whether no message is taken, however small.
     fn refuses_all(&self) -> bool {
-        let full = |most| self.depth().messages >= most;
-        self.overflow.policy == Policy::DropNewest
-            && self.overflow.limits.messages.is_some_and(full)
+        let full = |most| self.claimed().messages >= most;
+        let refuses =
+            self.overflow.policy == Policy::DropNewest || self.overflow.policy.makes_wait();
+        refuses && self.overflow.limits.messages.is_some_and(full)
     }
 
     /// Queues all of a row, which fits.
-    fn take_row(&mut self, row: Run<'_>, intake: &mut Intake<'_>) {
+    fn take_row(&mut self, row: Run<'_, T::Payload>, intake: &mut Intake<'_>) {
         intake.offered.queued += row.len() as u64;
         if let Some(held) = T::hold_all(row, intake.budget) {
             return self.append(held, PlaceKey::None, 0, intake);
@@ -155,7 +161,12 @@ impl<T: Held> Backlog<T> {
     }
 
     /// Takes a message that stands for `passed` others of its key that came with it.
-    fn offer_one(&mut self, message: &Message<'_>, passed: u64, intake: &mut Intake<'_>) {
+    fn offer_one(
+        &mut self,
+        message: &Message<'_, T::Payload>,
+        passed: u64,
+        intake: &mut Intake<'_>,
+    ) {
         let size = message.size() as u64;
         let reason = self.overflow.loss_reason();
         // What could not be queued even alone must not push out everything else first.
@@ -168,6 +179,7 @@ impl<T: Held> Backlog<T> {
                     }
                     self.take(message, place, passed as u32, intake);
                     intake.offered.queued += passed + 1;
+                    intake.offered.conflated += passed;
                     return;
                 }
                 Judged::DropOldest if !self.is_empty() && !hopeless => {
@@ -181,7 +193,9 @@ impl<T: Held> Backlog<T> {
                     return self.refuse(passed + 1, reason, intake);
                 }
                 Judged::End(end) => {
-                    intake.account.refuse(LossReason::of_end(&end), passed + 1);
+                    let reason = LossReason::of_end(&end);
+                    intake.account.refuse(reason, passed + 1);
+                    intake.offered.losses.count(reason, passed + 1);
                     intake.offered.end = Some(end);
                     return;
                 }
@@ -190,7 +204,7 @@ impl<T: Held> Backlog<T> {
     }
 
     /// What the policy says of a message, and where it belongs.
-    fn judge(&self, message: &Message<'_>, size: u64, now_ms: u32) -> Judged {
+    fn judge(&self, message: &Message<'_, T::Payload>, size: u64, now_ms: u32) -> Judged {
         let key = match &self.overflow.policy {
             Policy::Conflate(conflation) => PlaceKey::of(&conflation.key, message),
             Policy::Custom(custom) => match self.ask(custom, message, size, now_ms) {
@@ -204,7 +218,7 @@ impl<T: Held> Backlog<T> {
             },
             _ => PlaceKey::None,
         };
-        let depth = self.depth();
+        let depth = self.claimed();
         let (verdict, place) = match self.place_of(&key, message) {
             Some(at) => {
                 let bytes = depth.bytes - self.line.get(at).map_or(0, Item::size);
@@ -221,13 +235,19 @@ impl<T: Held> Backlog<T> {
     }
 
     /// What a policy of one's own says.
-    fn ask(&self, custom: &Custom, message: &Message<'_>, size: u64, now_ms: u32) -> Admit {
+    fn ask(
+        &self,
+        custom: &Custom,
+        message: &Message<'_, T::Payload>,
+        size: u64,
+        now_ms: u32,
+    ) -> Admit {
         let size_of_key = |key: &[u8]| {
             let at = self.place_of(&PlaceKey::Own(key.into()), message)?;
             self.line.get(at).map(Item::size)
         };
         custom.admit(&Offer {
-            item: message,
+            item: &message.view(),
             bytes: size,
             depth: self.depth(),
             most: self.overflow.most(),
@@ -251,7 +271,13 @@ impl<T: Held> Backlog<T> {
         EndReason::OutOfCapacity { limit, messages, bytes }
     }
 
-    fn take(&mut self, message: &Message<'_>, place: Place, passed: u32, intake: &mut Intake<'_>) {
+    fn take(
+        &mut self,
+        message: &Message<'_, T::Payload>,
+        place: Place,
+        passed: u32,
+        intake: &mut Intake<'_>,
+    ) {
         match place {
             Place::Of(at) => self.replace(at, message, passed, intake),
             Place::End(key) => {
@@ -263,7 +289,7 @@ impl<T: Held> Backlog<T> {
 
     /// Takes a message into memory, if there is some in memory that a message has left.
     #[inline]
-    fn hold(&mut self, message: &Message<'_>, budget: &Budget) -> T {
+    fn hold(&mut self, message: &Message<'_, T::Payload>, budget: &Budget) -> T {
         match self.spare.take().or_else(|| self.line.reuse_expired()) {
             Some(mut spare) => {
                 spare.replace(message, budget);
@@ -285,16 +311,23 @@ impl<T: Held> Backlog<T> {
     }
 
     /// The message takes the place of a queued one.
-    fn replace(&mut self, at: usize, message: &Message<'_>, passed: u32, intake: &mut Intake<'_>) {
+    fn replace(
+        &mut self,
+        at: usize,
+        message: &Message<'_, T::Payload>,
+        passed: u32,
+        intake: &mut Intake<'_>,
+    ) {
         let old = self.line.get(at).map_or(0, Item::size);
         let seq = intake.account.matched() + 1;
         let stamp = Stamp { seq, at_ms: intake.now_ms, replaced: passed + 1 };
         self.line.replace(at, stamp, |held| held.replace(message, intake.budget));
         intake.account.conflate(old, message.size() as u64);
+        intake.offered.conflated += 1;
     }
 
     /// The index of the entry with that key.
-    fn place_of(&self, key: &PlaceKey, message: &Message<'_>) -> Option<usize> {
+    fn place_of(&self, key: &PlaceKey, message: &Message<'_, T::Payload>) -> Option<usize> {
         let hash = key.hash(message.subject, &self.hasher)?;
         self.line.find(hash, |own, held| match (key, own) {
             (PlaceKey::Own(key), Some(own)) => key == own,
@@ -306,10 +339,11 @@ impl<T: Held> Backlog<T> {
     fn refuse(&mut self, count: u64, reason: LossReason, intake: &mut Intake<'_>) {
         self.lose_incoming(count, reason, intake.account);
         intake.offered.lost += count;
+        intake.offered.losses.count(reason, count);
     }
 
     /// Messages that came are lost; they are missed behind what is queued.
-    fn lose_incoming(&mut self, count: u64, reason: LossReason, account: &mut Account) {
+    pub(crate) fn lose_incoming(&mut self, count: u64, reason: LossReason, account: &mut Account) {
         let first = account.matched() + 1;
         account.refuse(reason, count);
         self.line.gap_at_back().add_lost(reason, count, first, account.matched());

@@ -12,7 +12,7 @@ use crate::key::Key;
 use crate::message::SHARE_FROM_BYTES;
 use crate::overflow::{Conflation, Fallback, Limits};
 use crate::parcel::Parcel;
-use crate::{Admission, Admit, Custom, Inbox, Keeper, LossReason, Offer, Runs};
+use crate::{Admission, Admit, Custom, Keeper, LossReason, Offer, Runs, SubscriptionKey};
 
 thread_local! {
     static DROPS: Rc<Cell<usize>> = Rc::default();
@@ -32,6 +32,8 @@ impl Drop for Counted {
 }
 
 impl Held for Counted {
+    type Payload = [u8];
+
     fn hold(message: &Message<'_>, _: &Budget) -> Self {
         let drops = DROPS.with(Rc::clone);
         Self { subject: message.subject.into(), size: message.size(), drops }
@@ -60,7 +62,7 @@ struct Bench<T> {
     now_ms: u32,
 }
 
-impl<T: Held> Bench<T> {
+impl<T: Held<Payload = [u8]>> Bench<T> {
     fn new(policy: Policy, limits: Limits) -> Self {
         let backlog = Backlog::new(Arc::new(Overflow::new(policy, limits)));
         let (account, budget) = (Account::default(), Budget::new(1 << 30));
@@ -74,7 +76,7 @@ impl<T: Held> Bench<T> {
 
     fn offer(&mut self, run: &[Message<'_>]) {
         let keeper = Keeper::of(run, 1);
-        for (_, run) in Runs::one(Inbox::KEY, run).kept_by(&keeper).iter() {
+        for (_, run) in Runs::one(SubscriptionKey::ONLY, run).kept_by(&keeper).iter() {
             self.backlog.offer(run, &mut self.account, &self.budget, self.now_ms);
         }
     }

@@ -33,7 +33,7 @@ fn subjects_in_turn_are_one_call_for_each_consumer() {
     narrow.subscribe("a.2", None);
     let report =
         publish(&bus, Origin::default(), &["a.1", "a.2", "nobody", "a.2", "a.1", "a.1", "b"]);
-    assert_eq!((report.matched, report.queued, report.lost), (10, 10, 0));
+    assert_eq!((report.matched, report.queued, report.lost()), (10, 10, 0));
     let all = [(1, "a.1"), (0, "a.1"), (0, "a.2"), (0, "a.2"), (1, "a.1"), (1, "a.1")];
     let all = [&all[..], &[(0, "a.1"), (0, "a.1")]].concat();
     assert_eq!(wide.calls(), calls(&[&all]));

@@ -46,8 +46,8 @@ fn evict_all(bus: &Bus) {
 fn the_first_reason_wins_and_stays() {
     let unsubscribe: fn(&Bus, &Subscription) = |_, subscription| subscription.unsubscribe();
     let overflow: fn(&Bus, &Subscription) = |bus, _| {
-        bus.publish("s", "1");
-        bus.publish("s", "2");
+        bus.publish("s", "1").unwrap();
+        bus.publish("s", "2").unwrap();
     };
     let evict: fn(&Bus, &Subscription) = |bus, _| evict_all(bus);
     let stall: fn(&Bus, &Subscription) =
@@ -62,7 +62,7 @@ fn the_first_reason_wins_and_stays() {
         for (_, second) in ways {
             let bus = Bus::default();
             let subscription = subscribe(&bus, 1);
-            bus.publish("s", "0");
+            bus.publish("s", "0").unwrap();
             first(&bus, &subscription);
             let reason = subscription.end_reason().unwrap();
             assert_eq!(reason.name(), first_name);
@@ -79,7 +79,7 @@ fn the_first_reason_wins_and_stays() {
 fn what_is_given_up_after_the_end_is_told_before_the_reason() {
     let bus = Bus::default();
     let subscription = subscribe(&bus, 3);
-    (0..3).for_each(|_| _ = bus.publish("s", "x"));
+    (0..3).for_each(|_| _ = bus.publish("s", "x").unwrap());
     assert_eq!(subscription.recv().unwrap().seq(), 1);
     subscription.unsubscribe();
     evict_all(&bus);
@@ -101,8 +101,8 @@ fn race(
     start.wait();
     match who {
         0 => {
-            bus.publish("s", "1");
-            bus.publish("s", "2");
+            bus.publish("s", "1").unwrap();
+            bus.publish("s", "2").unwrap();
         }
         1 => subscription.unsubscribe(),
         _ => evict_all(bus),
@@ -130,7 +130,7 @@ fn racing_ends_leave_one_reason_that_never_changes() {
                     // In turn, for whoever makes it is the first to race.
                     if who == round % 3 {
                         let subscription = Arc::new(subscribe(bus, 1));
-                        bus.publish("s", "0");
+                        bus.publish("s", "0").unwrap();
                         *next.lock().unwrap() = Some(subscription);
                     }
                     start.wait();
@@ -165,15 +165,15 @@ fn what_was_queued_is_read_first_then_the_reason() {
         let bus = Bus::default();
         let queued = run % 8;
         let subscription = subscribe(&bus, queued.into());
-        (0..queued).for_each(|n| assert_eq!(bus.publish("s", [n as u8]).queued, 1));
+        (0..queued).for_each(|n| assert_eq!(bus.publish("s", [n as u8]).unwrap().queued, 1));
         let expected = if run % 2 == 0 {
             subscription.unsubscribe();
             "unsubscribed"
         } else {
-            assert_eq!(bus.publish("s", "one too many").queued, 0);
+            assert_eq!(bus.publish("s", "one too many").unwrap().queued, 0);
             "out_of_capacity"
         };
-        assert_eq!(bus.publish("s", "too late").queued, 0);
+        assert_eq!(bus.publish("s", "too late").unwrap().queued, 0);
         if run % 3 == 0 {
             assert_eq!(subscription.take_backlog().len(), queued as usize);
         } else {
@@ -217,7 +217,7 @@ fn nothing_is_queued_after_the_end_by_a_route_that_was_looked_up_before() {
 fn memory_pressure_takes_what_was_queued_and_says_so() {
     let bus = Bus::default();
     let subscription = subscribe(&bus, 10);
-    (0..4).for_each(|_| assert_eq!(bus.publish("s", "x").queued, 1));
+    (0..4).for_each(|_| assert_eq!(bus.publish("s", "x").unwrap().queued, 1));
     evict_all(&bus);
     assert!(matches!(reason(&subscription), EndReason::MemoryPressure { bytes: 8.., .. }));
     let account = subscription.account();
@@ -234,7 +234,7 @@ fn a_blocked_reader_wakes_at_each_kind_of_end() {
         thread::scope(|scope| {
             let reading = scope.spawn(|| subscription.recv());
             if by_overflow {
-                bus.publish("s", "a");
+                bus.publish("s", "a").unwrap();
             } else {
                 subscription.unsubscribe();
             }
@@ -258,7 +258,7 @@ fn dropping_the_handle_unsubscribes_and_nothing_leaks() {
                     let options = if n % 3 == 0 { group } else { SubscribeOptions::default() };
                     let subscription = bus.subscribe(filter, options).unwrap();
                     if n % 16 == 0 {
-                        bus.publish("a.b", "left unread by those who are dropped now");
+                        bus.publish("a.b", "left unread by those who are dropped now").unwrap();
                     }
                     drop(subscription);
                 }
@@ -267,7 +267,7 @@ fn dropping_the_handle_unsubscribes_and_nothing_leaks() {
     });
     assert_eq!((bus.subscription_count(), bus.consumer_count()), (0, 0));
     assert_eq!(bus.budget().used(), 0);
-    assert_eq!(bus.publish("a.b", "x"), floodway::PublishReport::default());
+    assert_eq!(bus.publish("a.b", "x").unwrap(), floodway::PublishReport::default());
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn a_successor_is_not_harmed_by_the_end_of_the_one_before() {
         for _ in 0..2 {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
-                    bus.publish("flood", "x");
+                    bus.publish("flood", "x").unwrap();
                 }
             });
         }

@@ -121,7 +121,7 @@ fn readers(bus: &Bus) -> Vec<Reader> {
 // spec: CON-1, ORD-1
 #[test]
 fn nothing_vanishes_and_nothing_is_reordered_under_many_threads() {
-    let bus = Bus::new(&BusConfig { memory_budget: BUDGET });
+    let bus = Bus::new(&BusConfig { memory_budget: BUDGET, ..BusConfig::default() });
     let readers = readers(&bus);
     let publishing = AtomicUsize::new(PUBLISHERS as usize);
     let readers: Vec<_> = thread::scope(|scope| {

@@ -23,7 +23,7 @@ fn publish_times(stalled: bool) -> Vec<Duration> {
     for number in 0..MESSAGES {
         let payload = payload(0, number);
         let started = Instant::now();
-        let report = bus.publish("quotes.ACME", payload);
+        let report = bus.publish("quotes.ACME", payload).unwrap();
         times.push(started.elapsed());
         assert_eq!(report.queued, SUBSCRIBERS as u64);
         if number % TURN == TURN - 1 {
@@ -80,7 +80,7 @@ fn one_that_is_ended_for_never_reading_costs_the_others_nothing_either() {
     let healthy = bus.subscribe(&filter, SubscribeOptions::default()).unwrap();
     let mut seen = Seen::default();
     for number in 0..10_000 {
-        bus.publish("a", payload(0, number));
+        bus.publish("a", payload(0, number)).unwrap();
         seen.take(&healthy.try_recv().unwrap());
     }
     assert_eq!(seen.total(), 10_000);

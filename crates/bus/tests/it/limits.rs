@@ -48,7 +48,8 @@ fn the_last_message_that_fits_and_the_first_that_does_not() {
         let now = Instant::now();
         assert_eq!(publish_at(&bus, 10, 5, now).queued, 10);
         assert_eq!(subscription.end_reason(), None);
-        let more = if in_one_run { publish_at(&bus, 5, 5, now) } else { bus.publish("s", "x") };
+        let more =
+            if in_one_run { publish_at(&bus, 5, 5, now) } else { bus.publish("s", "x").unwrap() };
         assert_eq!(more.queued, 0);
         let (limit, messages, bytes) = (Limit::Messages, 10, 50);
         let reason = EndReason::OutOfCapacity { limit, messages, bytes };

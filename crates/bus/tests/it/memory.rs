@@ -9,7 +9,7 @@ use floodway::{
 };
 
 fn bus(memory_budget: u64) -> Bus {
-    Bus::new(&BusConfig { memory_budget })
+    Bus::new(&BusConfig { memory_budget, ..BusConfig::default() })
 }
 
 /// Subscribes without limits.
@@ -29,7 +29,7 @@ fn a_payload_is_held_once_and_freed_when_the_last_queue_lets_go() {
     let bus = bus(256 << 20);
     let subscriptions: Vec<_> = (0..100).map(|_| subscribe(&bus, "s")).collect();
     for size in [0, 1, SHARE_FROM_BYTES - 1, SHARE_FROM_BYTES, 100_000] {
-        bus.publish("s", vec![7; size]);
+        bus.publish("s", vec![7; size]).unwrap();
         assert_eq!(bus.budget().used(), charge(size), "one copy of {size}");
         let watch: Vec<Weak<SharedMessage>> = subscriptions
             .iter()
@@ -49,7 +49,7 @@ fn a_payload_is_held_once_and_freed_when_the_last_queue_lets_go() {
 fn a_shared_payload_outlives_its_message_and_is_freed_once() {
     let bus = bus(256 << 20);
     let subscription = subscribe(&bus, "s");
-    bus.publish("s", vec![7; SHARE_FROM_BYTES]);
+    bus.publish("s", vec![7; SHARE_FROM_BYTES]).unwrap();
     let payload = subscription.recv().unwrap().payload().clone();
     assert_eq!(bus.budget().used(), SHARE_FROM_BYTES as u64);
     let part = payload.slice(10..20);
@@ -73,7 +73,7 @@ fn every_message_is_freed_once_however_queues_end() {
         thread::scope(|scope| {
             scope.spawn(|| {
                 let size = if round % 2 == 0 { 100 } else { SHARE_FROM_BYTES };
-                (0..MESSAGES).for_each(|_| _ = bus.publish("s", vec![1; size]));
+                (0..MESSAGES).for_each(|_| _ = bus.publish("s", vec![1; size]).unwrap());
             });
             let reading = scope.spawn(|| {
                 let mut count = 0;
@@ -108,7 +108,7 @@ fn new_subscriptions_are_refused_from_80_percent_on() {
     assert_eq!(refused.unwrap_err(), SubscribeError::MemoryPressure);
     assert_eq!((bus.subscription_count(), bus.consumer_count()), (2, 2), "nothing is left of it");
     // Those who are there already go on.
-    assert_eq!(bus.publish("s", "x").queued, 2);
+    assert_eq!(bus.publish("s", "x").unwrap().queued, 2);
     assert!(first.try_recv().is_ok() && second.try_recv().is_ok());
     charge.set(799_999);
     assert!(bus.subscribe(&filter, SubscribeOptions::default()).is_ok());
@@ -123,7 +123,7 @@ fn innocents(bus: &Bus) -> Vec<Subscription> {
         })
         .collect();
     for n in 0..innocents.len() {
-        assert_eq!(bus.publish(format!("c.{n}.x"), [0; 100]).queued, 1);
+        assert_eq!(bus.publish(format!("c.{n}.x"), [0; 100]).unwrap().queued, 1);
     }
     innocents
 }
@@ -150,7 +150,7 @@ fn one_hog_among_ten_thousand_is_the_victim_and_nobody_else() {
         let mut highest = 0;
         let mut published = 0;
         while hog.end_reason().is_none() {
-            bus.publish("hog", [0; PAYLOAD]);
+            bus.publish("hog", [0; PAYLOAD]).unwrap();
             published += 1;
             highest = highest.max(bus.budget().used());
             assert!(highest <= LIMIT + charge(PAYLOAD), "{highest} of {LIMIT}");
@@ -176,7 +176,7 @@ fn a_message_to_all_ten_thousand_is_held_once_and_needs_no_victim() {
     // Ten thousand copies would need nearly all of the budget, or many times as much.
     for size in [600, 1000, 80_000] {
         let before = bus.budget().used();
-        assert_eq!(bus.publish("all", vec![0; size]).queued, 10_000);
+        assert_eq!(bus.publish("all", vec![0; size]).unwrap().queued, 10_000);
         assert!(bus.budget().used() < before + size as u64 + 200);
     }
     all_fine(&innocents, 1);
@@ -189,10 +189,10 @@ fn many_small_messages_weigh_what_they_really_hold() {
     const LIMIT: u64 = 1 << 20;
     let bus = bus(LIMIT);
     let innocent = subscribe(&bus, "innocent");
-    bus.publish("innocent", vec![0; LIMIT as usize / 4]);
+    bus.publish("innocent", vec![0; LIMIT as usize / 4]).unwrap();
     let hog = subscribe(&bus, "hog");
     while hog.end_reason().is_none() && innocent.end_reason().is_none() {
-        bus.publish("hog", "");
+        bus.publish("hog", "").unwrap();
         assert!(bus.budget().used() <= LIMIT);
     }
     assert_eq!(innocent.end_reason(), None, "the hog held fewer bytes of text, but more memory");
@@ -204,14 +204,14 @@ fn threads_that_need_room_at_once_end_one_hog_not_several() {
     const LIMIT: u64 = 1 << 20;
     let bus = bus(LIMIT);
     let innocents: Vec<_> = (0..100).map(|_| subscribe(&bus, "innocent")).collect();
-    bus.publish("innocent", [0; 100]);
+    bus.publish("innocent", [0; 100]).unwrap();
     for _ in 0..20 {
         let hog = subscribe(&bus, "hog");
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     while hog.end_reason().is_none() {
-                        bus.publish("hog", [0; 1000]);
+                        bus.publish("hog", [0; 1000]).unwrap();
                         assert!(bus.budget().used() <= LIMIT + 4 * charge(1000));
                     }
                 });
@@ -227,12 +227,12 @@ fn what_can_never_fit_ends_nobody_before_it_is_queued() {
     const LIMIT: u64 = 100_000;
     let bus = bus(LIMIT);
     let innocent = subscribe(&bus, "innocent");
-    bus.publish("innocent", "x");
+    bus.publish("innocent", "x").unwrap();
     let giant = subscribe(&bus, "giant");
-    assert_eq!(bus.publish("giant", vec![0; 200_000]).queued, 1);
+    assert_eq!(bus.publish("giant", vec![0; 200_000]).unwrap().queued, 1);
     assert_eq!((giant.end_reason(), innocent.end_reason()), (None, None));
     // It is the largest, should anybody need room.
-    assert_eq!(bus.publish("innocent", "x").queued, 1);
+    assert_eq!(bus.publish("innocent", "x").unwrap().queued, 1);
     assert_eq!(giant.end_reason().unwrap().name(), "memory_pressure");
     assert_eq!(innocent.end_reason(), None);
 }

@@ -169,7 +169,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let bus = Bus::new(&BusConfig { memory_budget: BUDGET });
+        let bus = Bus::new(&BusConfig { memory_budget: BUDGET, ..BusConfig::default() });
         Self { router: Router::new(bus.clone()), bus, pairs: Vec::new(), published: 0 }
     }
 
@@ -200,7 +200,7 @@ impl World {
         let (now, origin) = (Instant::now(), Origin { consumer: None, echo: true });
         let mut real = 0;
         if let ([(subject, _)], true) = (messages, self.published.is_multiple_of(2)) {
-            real = self.bus.publish(subject, &payloads[0]).queued;
+            real = self.bus.publish(*subject, &payloads[0]).unwrap().queued;
         } else {
             let before: u64 = self.pairs.iter().map(|pair| pair.real.account().queued()).sum();
             let mut batch = self.router.batch(origin, &mut pushback, &mut wakeups, now);

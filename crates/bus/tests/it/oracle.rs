@@ -138,7 +138,7 @@ pub(crate) struct Queue {
     pub(crate) items: Vec<Item>,
     /// What was missed behind the last item.
     tail: Told,
-    matched: u64,
+    pub(crate) matched: u64,
     delivered: u64,
     conflated: u64,
     expired: u64,
@@ -241,6 +241,7 @@ impl Queue {
         if self.is_overdue(now_ms) {
             self.matched += 1;
             self.end("too_far_behind", LossReason::TooFarBehind, 1);
+            outcome.lost += 1;
             return outcome;
         }
         if self.items.is_empty() {
@@ -303,6 +304,7 @@ impl Queue {
                 Fallback::Disconnect => {
                     // The end itself tells of these.
                     self.matched += passed + 1;
+                    to.lost += passed + 1;
                     return self.end("out_of_capacity", reason, passed + 1);
                 }
             }

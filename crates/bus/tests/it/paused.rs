@@ -42,7 +42,7 @@ pub(crate) struct Paused {
 
 impl Paused {
     pub(crate) fn new(memory_budget: u64) -> Self {
-        let bus = Bus::new(&BusConfig { memory_budget });
+        let bus = Bus::new(&BusConfig { memory_budget, ..BusConfig::default() });
         // Later than any moment at which the bus looks at the clock by itself.
         let start = Instant::now() + Duration::from_secs(3600);
         Self { router: Router::new(bus.clone()), bus, start, ms: 0 }

@@ -253,7 +253,7 @@ fn an_inbox_wakes_the_publisher_at_each_kind_of_end() {
         ("memory_pressure", |bus, _| bus.make_room(bus.budget().limit())),
         ("out_of_capacity", |bus, _| {
             for _ in 0..50 {
-                bus.publish("s", "x");
+                bus.publish("s", "x").unwrap();
             }
         }),
     ];

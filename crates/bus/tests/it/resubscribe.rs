@@ -32,12 +32,12 @@ fn who_was_ended_comes_back_at_once_with_an_account_of_its_own() {
         // Also while the one before is still there with what it had queued.
         assert_eq!((bus.subscription_count(), bus.consumer_count()), (1, ended.len() + 1));
         for n in 0..limit {
-            assert_eq!(bus.publish("s", n.to_string()).queued, 1);
+            assert_eq!(bus.publish("s", n.to_string()).unwrap().queued, 1);
         }
-        let report = bus.publish("s", "too much");
+        let report = bus.publish("s", "too much").unwrap();
         assert_eq!((report.matched, report.queued), (1, 0));
         assert_eq!(bus.subscription_count(), 0);
-        assert_eq!(bus.publish("s", "nobody is there").matched, 0);
+        assert_eq!(bus.publish("s", "nobody is there").unwrap().matched, 0);
         let account = subscription.account();
         assert_eq!((account.matched(), account.queued()), (limit + 1, limit));
         ended.push(subscription);
@@ -67,7 +67,7 @@ fn the_number_of_consumers_is_that_of_live_handles_at_all_times() {
         let publisher = scope.spawn(|| {
             let mut published = 0;
             while !done.load(Ordering::Acquire) {
-                bus.publish("s", "x");
+                bus.publish("s", "x").unwrap();
                 published += 1;
                 if published % 16 == 0 {
                     // Counted before they are made, and after they are gone.

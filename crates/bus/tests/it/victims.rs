@@ -158,7 +158,7 @@ fn crowd(bus: &Bus, count: usize) -> Crowd {
 #[test]
 fn victims_are_the_largest_and_found_without_a_look_at_everybody_for_each() {
     let total = (MANY * (MANY + 1) / 2) as u64;
-    let bus = Bus::new(&BusConfig { memory_budget: total });
+    let bus = Bus::new(&BusConfig { memory_budget: total, ..BusConfig::default() });
     let (holders, asked, evicted) = crowd(&bus, MANY);
     // In an order that is not that of their size.
     for n in 0..MANY {
@@ -183,7 +183,7 @@ fn victims_are_the_largest_and_found_without_a_look_at_everybody_for_each() {
 #[test]
 fn who_has_grown_since_everybody_was_looked_at_is_found() {
     const COUNT: usize = 1000;
-    let bus = Bus::new(&BusConfig { memory_budget: 1 << 20 });
+    let bus = Bus::new(&BusConfig { memory_budget: 1 << 20, ..BusConfig::default() });
     let (holders, _, evicted) = crowd(&bus, COUNT);
     holders.iter().for_each(|holder| _ = bus.attach(holder.clone()));
     let one_more = || bus.make_room(bus.budget().limit() - bus.budget().used() + 1);
@@ -201,7 +201,7 @@ fn who_has_grown_since_everybody_was_looked_at_is_found() {
 #[test]
 fn nobody_is_kept_because_it_might_be_a_victim() {
     const COUNT: usize = 1000;
-    let bus = Bus::new(&BusConfig { memory_budget: 1 << 20 });
+    let bus = Bus::new(&BusConfig { memory_budget: 1 << 20, ..BusConfig::default() });
     let (mut holders, ..) = crowd(&bus, COUNT);
     let ids: Vec<_> = holders.iter().map(|holder| bus.attach(holder.clone())).collect();
     bus.make_room((1 << 20) - bus.budget().used() + 1);
@@ -217,7 +217,7 @@ fn nobody_is_kept_because_it_might_be_a_victim() {
 fn threads_that_need_room_end_nobody_who_may_lose() {
     const LIMIT: u64 = 1 << 20;
     const THREADS: u64 = 4;
-    let bus = Bus::new(&BusConfig { memory_budget: LIMIT });
+    let bus = Bus::new(&BusConfig { memory_budget: LIMIT, ..BusConfig::default() });
     let filter = |n: usize| Filter::new(format!("s.{n}")).unwrap();
     let options = SubscribeOptions::default().limits(Limits::NONE).policy(Policy::DropOldest);
     let subscriptions: Vec<_> =
@@ -228,7 +228,7 @@ fn threads_that_need_room_end_nobody_who_may_lose() {
             scope.spawn(|| {
                 for _ in 0..10_000 {
                     let n = published.fetch_add(1, Ordering::Relaxed);
-                    bus.publish(format!("s.{}", n % 100), [0; 1000]);
+                    bus.publish(format!("s.{}", n % 100), [0; 1000]).unwrap();
                     assert!(bus.budget().used() <= LIMIT + THREADS * charge("s.00", 1000));
                 }
             });

@@ -66,7 +66,7 @@ impl Rig {
     /// Publishes messages of 10 bytes.
     pub(super) fn publish(&self, subject: &str, messages: u64) {
         for _ in 0..messages {
-            self.broker.bus().publish(subject, b"0123456789");
+            self.broker.bus().publish(subject, b"0123456789").unwrap();
         }
     }
 

@@ -183,7 +183,7 @@ impl Protocol {
             if takers > 0 && !self.options.echo {
                 // A responder that was too slow for it is one all the same.
                 let report = batch.commit();
-                takers = (report.queued + report.lost) as usize;
+                takers = (report.queued + report.lost()) as usize;
             }
             if takers == 0 {
                 // An answer follows what was routed to the client before.

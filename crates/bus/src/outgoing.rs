@@ -1,0 +1,94 @@
+//! What can be published on a bus: bytes in any form on one that carries bytes, and values on one
+//! that carries values.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::budget::Budget;
+use crate::envelope::Envelope;
+use crate::message::{Message, SharedMessage};
+use crate::payload::{Carried, Payload};
+
+/// What can be published on a bus that carries `P`: a `P`, or if it carries bytes, whatever is
+/// bytes. Nothing else can be.
+pub trait Outgoing<P: Carried + ?Sized>: Sized + sealed::Sealed<P> {
+    /// What an error hands back: the value itself, and of what is bytes a copy, so that the error
+    /// borrows nothing.
+    type Back;
+
+    /// Hands it back.
+    #[doc(hidden)]
+    fn into_back(self) -> Self::Back;
+
+    /// Bytes of it that count against limits.
+    #[doc(hidden)]
+    fn outgoing_size(&self) -> usize;
+
+    /// Makes a message of it, for as long as `publish` takes.
+    #[doc(hidden)]
+    fn with_message<R>(
+        self,
+        envelope: Envelope<'_>,
+        subject: Arc<[u8]>,
+        budget: &Budget,
+        publish: impl FnOnce(&Message<'_, P>) -> R,
+    ) -> R;
+}
+
+mod sealed {
+    pub trait Sealed<P: ?Sized> {}
+    impl<T: super::Payload> Sealed<T> for T {}
+    impl<B: AsRef<[u8]>> Sealed<[u8]> for B {}
+}
+
+impl<B: AsRef<[u8]>> Outgoing<[u8]> for B {
+    type Back = Bytes;
+
+    fn into_back(self) -> Bytes {
+        Bytes::copy_from_slice(self.as_ref())
+    }
+
+    fn outgoing_size(&self) -> usize {
+        self.as_ref().len()
+    }
+
+    fn with_message<R>(
+        self,
+        envelope: Envelope<'_>,
+        _subject: Arc<[u8]>,
+        _budget: &Budget,
+        publish: impl FnOnce(&Message<'_>) -> R,
+    ) -> R {
+        // Copied when the first queue keeps it: one that is dropped costs nothing.
+        let message = Message::new(&envelope.subject, self.as_ref())
+            .with_reply(envelope.reply.as_deref())
+            .with_headers(&envelope.headers);
+        publish(&message)
+    }
+}
+
+impl<T: Payload> Outgoing<T> for T {
+    type Back = T;
+
+    fn into_back(self) -> T {
+        self
+    }
+
+    fn outgoing_size(&self) -> usize {
+        self.size()
+    }
+
+    fn with_message<R>(
+        self,
+        envelope: Envelope<'_>,
+        subject: Arc<[u8]>,
+        budget: &Budget,
+        publish: impl FnOnce(&Message<'_, T>) -> R,
+    ) -> R {
+        let reply = envelope.reply.map(|reply| reply.into_owned().into_boxed_slice());
+        let headers = envelope.headers.into_boxed_slice();
+        let shared = SharedMessage::owning(subject, reply, headers, self, budget);
+        publish(&Message::from(&Arc::new(shared)))
+    }
+}

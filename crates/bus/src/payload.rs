@@ -1,0 +1,237 @@
+//! What a bus carries: bytes, or values of a type of the user's.
+
+use std::borrow::Borrow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::budget::{Budget, Charge};
+use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
+
+/// What can be published: bytes, and every type that says so.
+///
+/// One value is shared by all who receive it; nothing is cloned. For a type of your own one line is
+/// enough; for one of somebody else's, publish an [`Arc`] of it.
+///
+/// # Examples
+///
+/// ```
+/// use floodway::{Bus, Filter, Payload, SubscribeOptions};
+///
+/// struct Quote {
+///     bid: f64,
+///     venue: String,
+/// }
+/// impl Payload for Quote {
+///     // What it holds outside of itself counts against limits and the memory budget.
+///     fn size(&self) -> usize {
+///         size_of_val(self) + self.venue.len()
+///     }
+/// }
+///
+/// let bus = Bus::<Quote>::typed(&Default::default());
+/// let quotes = bus.subscribe(&Filter::new("quotes.*")?, SubscribeOptions::default())?;
+/// bus.publish("quotes.ACME", Quote { bid: 17.05, venue: "XETRA".into() })?;
+/// assert_eq!(quotes.recv()?.payload().bid, 17.05);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Payload: Send + Sync + 'static {
+    /// Bytes that count against limits and the memory budget.
+    fn size(&self) -> usize {
+        size_of_val(self)
+    }
+
+    /// The bytes in which a key of [`crate::Policy::Conflate`] may lie; none unless it says so.
+    fn as_bytes(&self) -> &[u8] {
+        &[]
+    }
+
+    /// The number that it is, for folds that count with it.
+    fn number(&self) -> Option<f64> {
+        None
+    }
+
+    /// This one, which is queued, and a newer one of the same key as one: the fold of
+    /// [`crate::Fold::Own`]. `None` keeps the newer one.
+    fn merged(&self, newer: &Self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        let _ = newer;
+        None
+    }
+}
+
+/// How queues hold a payload: bytes as [`Bytes`], everything else as it is. Every [`Payload`] is
+/// one of these, and nothing else can be.
+pub trait Carried: Payload + sealed::Sealed {
+    /// What a [`SharedMessage`] holds.
+    type Owned: Borrow<Self> + Send + Sync;
+
+    /// The form that queues share, made when the first of them keeps the message.
+    #[doc(hidden)]
+    fn keep<'m>(message: &'m Message<'_, Self>, budget: &Budget) -> &'m Arc<SharedMessage<Self>>;
+
+    /// A payload so large that queues had better share it from the start.
+    #[doc(hidden)]
+    fn is_large(&self) -> bool;
+
+    /// Bytes of the message that are counted against the memory budget already.
+    #[doc(hidden)]
+    fn charged(message: &Message<'_, Self>) -> usize;
+
+    /// This one and a newer one as one.
+    #[doc(hidden)]
+    fn merge_owned(&self, newer: &Self) -> Option<Self::Owned>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<T: super::Payload> Sealed for T {}
+    impl Sealed for [u8] {}
+}
+
+impl Carried for [u8] {
+    type Owned = Bytes;
+
+    fn keep<'m>(message: &'m Message<'_>, budget: &Budget) -> &'m Arc<SharedMessage> {
+        message.kept.get_or_init(|| Arc::new(SharedMessage::copy_of(message, budget)))
+    }
+
+    #[inline]
+    fn is_large(&self) -> bool {
+        self.len() >= SHARE_FROM_BYTES
+    }
+
+    #[inline]
+    fn charged(message: &Message<'_>) -> usize {
+        message.shared_payload().map_or(0, Bytes::len)
+    }
+
+    fn merge_owned(&self, _newer: &Self) -> Option<Bytes> {
+        None
+    }
+}
+
+impl<T: Payload> Carried for T {
+    type Owned = T;
+
+    fn keep<'m>(message: &'m Message<'_, T>, _budget: &Budget) -> &'m Arc<SharedMessage<T>> {
+        let kept = message.kept.get();
+        kept.expect("only bytes are published without being owned: see `Message`'s constructors")
+    }
+
+    #[inline]
+    fn is_large(&self) -> bool {
+        false
+    }
+
+    #[inline]
+    fn charged(message: &Message<'_, T>) -> usize {
+        // It is counted where it was made.
+        message.size()
+    }
+
+    fn merge_owned(&self, newer: &Self) -> Option<T> {
+        self.merged(newer)
+    }
+}
+
+impl<P: Carried + ?Sized> SharedMessage<P> {
+    /// A message that owns its payload.
+    pub(crate) fn owning(
+        subject: Arc<[u8]>,
+        reply: Option<Box<[u8]>>,
+        headers: Box<[u8]>,
+        payload: P::Owned,
+        budget: &Budget,
+    ) -> Self {
+        let mut shared = Self { subject, reply, headers, payload, charge: Charge::none(budget) };
+        shared.charge.set(shared.size() + Self::OVERHEAD_BYTES);
+        shared
+    }
+}
+
+impl Payload for [u8] {
+    #[inline]
+    fn size(&self) -> usize {
+        self.len()
+    }
+
+    #[inline]
+    fn as_bytes(&self) -> &[u8] {
+        self
+    }
+
+    fn number(&self) -> Option<f64> {
+        std::str::from_utf8(self).ok()?.trim().parse().ok()
+    }
+}
+
+impl Payload for Bytes {
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.len()
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self
+    }
+
+    fn number(&self) -> Option<f64> {
+        self[..].number()
+    }
+}
+
+impl Payload for String {
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.capacity()
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.as_bytes()
+    }
+
+    fn number(&self) -> Option<f64> {
+        self.trim().parse().ok()
+    }
+}
+
+impl<T: Send + Sync + 'static> Payload for Vec<T> {
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.capacity() * size_of::<T>()
+    }
+}
+
+impl<T: ?Sized + Send + Sync + 'static> Payload for Arc<T> {
+    fn size(&self) -> usize {
+        size_of::<Self>() + size_of_val(&**self)
+    }
+}
+
+impl<T: ?Sized + Send + Sync + 'static> Payload for Box<T> {
+    fn size(&self) -> usize {
+        size_of::<Self>() + size_of_val(&**self)
+    }
+}
+
+impl Payload for () {}
+impl Payload for bool {}
+impl Payload for char {}
+impl Payload for &'static str {
+    fn as_bytes(&self) -> &[u8] {
+        str::as_bytes(self)
+    }
+}
+
+/// Numbers, which are what they are.
+macro_rules! numbers {
+    ($($number:ty)*) => {$(
+        impl Payload for $number {
+            fn number(&self) -> Option<f64> {
+                Some(*self as f64)
+            }
+        }
+    )*};
+}
+
+numbers!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64);

@@ -1,0 +1,330 @@
+//! One message on its way: room where its publisher has to wait for it, then everybody at once.
+//!
+//! Asking for room is all or nothing. A [`Grant`] holds what was granted; dropping it gives that
+//! back, so a publisher that gives up, or a task that is cancelled, leaves nothing behind.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::account::LossReason;
+use crate::bus::Bus;
+use crate::consumer::{Consumer, ConsumerId, Taken};
+use crate::envelope::Envelope;
+use crate::gate::{Gate, Room};
+use crate::message::{Message, SharedMessage};
+use crate::payload::Carried;
+use crate::publish::Origin;
+use crate::report::{PublishReport, Refusal};
+use crate::route::{Route, Target};
+use crate::routes::Known;
+use crate::run::{Run, Runs};
+use crate::subject::is_literal_subject;
+
+/// A subscription that matches a message: of the plain ones, or one of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Plain(usize),
+    /// A member of a group.
+    Member(usize, usize),
+}
+
+/// Room for one message, wherever its publisher had to ask for it.
+pub(crate) struct Grant<P: Carried + ?Sized> {
+    route: Arc<Route<P>>,
+    /// In the order of the route.
+    held: Vec<Place>,
+    /// Where the message is lost instead, because waiting would never end.
+    lost_at: Option<Place>,
+    bytes: u64,
+    delay: Duration,
+}
+
+/// Where there was no room: any of these would do.
+pub(crate) struct Full<P: Carried + ?Sized> {
+    pub(crate) route: Arc<Route<P>>,
+    pub(crate) targets: Vec<Target<P>>,
+    pub(crate) places: Vec<Place>,
+    /// When to ask again, whoever takes something or not.
+    pub(crate) again: Option<Instant>,
+}
+
+/// What came of asking for room.
+pub(crate) enum Asked<P: Carried + ?Sized> {
+    Granted(Grant<P>),
+    Full(Full<P>),
+    Refused(Refusal),
+}
+
+impl<P: Carried + ?Sized> Grant<P> {
+    /// Nothing asked for yet.
+    pub(crate) fn new(route: Arc<Route<P>>, bytes: u64) -> Self {
+        Self { route, held: Vec::new(), lost_at: None, bytes, delay: Duration::ZERO }
+    }
+
+    /// Room for a message that is lost at the first of the full places.
+    pub(crate) fn losing_at(full: &Full<P>, bytes: u64) -> Self {
+        let mut grant = Self::new(full.route.clone(), bytes);
+        grant.lost_at = full.places.first().copied();
+        grant
+    }
+
+    /// Whether it is for messages on that route.
+    pub(crate) fn is_of(&self, route: &Arc<Route<P>>) -> bool {
+        Arc::ptr_eq(&self.route, route)
+    }
+
+    /// Whether the publisher is to go on later.
+    pub(crate) fn has_delay(&self) -> bool {
+        !self.delay.is_zero()
+    }
+
+    /// Room that somebody got while it waited.
+    pub(crate) fn hold(&mut self, place: Place, delay: Duration) {
+        self.held.push(place);
+        self.delay = self.delay.max(delay);
+    }
+
+    /// The delay that came with it, which nobody is charged for.
+    pub(crate) fn waive_delay(&mut self) {
+        self.delay = Duration::ZERO;
+    }
+
+    /// Asks for all the room that is still missing.
+    pub(crate) fn complete(mut self, bus: &Bus<P>, origin: Origin, now: Instant) -> Asked<P> {
+        let route = self.route.clone();
+        for (nth, target) in route.plain.iter().enumerate() {
+            let place = Place::Plain(nth);
+            let is_own = !origin.echo && Some(target.id) == origin.consumer;
+            let Some(gate) = target.consumer.gate().filter(|_| !is_own) else { continue };
+            if self.held.contains(&place) || self.lost_at == Some(place) {
+                continue;
+            }
+            match gate.reserve(self.bytes, true, now) {
+                Room::Granted(delay) => self.hold(place, delay),
+                Room::Full(again) => {
+                    let (targets, places) = (vec![target.clone()], vec![place]);
+                    return Asked::Full(Full { route, targets, places, again });
+                }
+                Room::Ended => {
+                    gate.waiters().wake_all();
+                    bus.reap(&*target.consumer, target.id);
+                }
+                Room::TooLarge => return Asked::Refused(Refusal::TooLarge(gate.name())),
+            }
+        }
+        for nth in 0..route.groups.len() {
+            if let Err(asked) = self.ask_group(bus, nth, origin, now) {
+                return asked;
+            }
+        }
+        self.held.sort_by_key(|place| match *place {
+            Place::Plain(nth) => (0, nth, 0),
+            Place::Member(group, nth) => (1, group, nth),
+        });
+        Asked::Granted(self)
+    }
+
+    /// Room in one member of a group, from a random one on; a member without a gate needs none.
+    fn ask_group(
+        &mut self,
+        bus: &Bus<P>,
+        nth: usize,
+        origin: Origin,
+        now: Instant,
+    ) -> Result<(), Asked<P>> {
+        let route = self.route.clone();
+        let members = &route.groups[nth].members;
+        let holds = |place: &Place| matches!(place, Place::Member(group, _) if *group == nth);
+        if members.iter().all(|member| member.consumer.gate().is_none())
+            || self.held.iter().chain(&self.lost_at).any(holds)
+        {
+            return Ok(());
+        }
+        let (start, count) = (bus.random() as usize % members.len(), members.len());
+        let (targets, places) = (Vec::new(), Vec::new());
+        let mut full = Full { route: route.clone(), targets, places, again: None };
+        for at in (0..count).map(|step| (start + step) % count) {
+            let (member, place) = (&members[at], Place::Member(nth, at));
+            if !origin.echo && Some(member.id) == origin.consumer {
+                continue;
+            }
+            let room = match member.consumer.gate() {
+                Some(gate) => gate.reserve(self.bytes, true, now),
+                None if member.consumer.is_behind() => continue,
+                None => return Ok(()),
+            };
+            match room {
+                Room::Granted(delay) => {
+                    self.hold(place, delay);
+                    return Ok(());
+                }
+                Room::Full(again) => {
+                    full.targets.push(member.clone());
+                    full.places.push(place);
+                    full.again = full.again.into_iter().chain(again).min();
+                }
+                Room::Ended => bus.reap(&*member.consumer, member.id),
+                Room::TooLarge => {}
+            }
+        }
+        if full.targets.is_empty() { Ok(()) } else { Err(Asked::Full(full)) }
+    }
+
+    /// Hands a message to a consumer that was asked for room before.
+    fn deliver(
+        &mut self,
+        gate: &dyn Gate<P>,
+        place: Place,
+        target: &Target<P>,
+        message: &Message<'_, P>,
+        now: Instant,
+    ) -> Taken {
+        if self.lost_at == Some(place) {
+            return gate.lose(LossReason::WaitCycle);
+        }
+        if self.spend(place) {
+            return gate.deliver_reserved(Run::new(std::slice::from_ref(message)), now);
+        }
+        deliver(target, message, now)
+    }
+
+    /// Takes what was granted there, to be delivered.
+    fn spend(&mut self, place: Place) -> bool {
+        let at = self.held.iter().position(|held| *held == place);
+        at.map(|at| self.held.remove(at)).is_some()
+    }
+
+    /// The member of a group that room was granted in.
+    fn member_of(&self, group: usize) -> Option<usize> {
+        self.held.iter().chain(&self.lost_at).find_map(|place| match *place {
+            Place::Member(of, nth) if of == group => Some(nth),
+            _ => None,
+        })
+    }
+}
+
+impl<P: Carried + ?Sized> Drop for Grant<P> {
+    fn drop(&mut self) {
+        for place in self.held.drain(..) {
+            let target = match place {
+                Place::Plain(nth) => &self.route.plain[nth],
+                Place::Member(group, nth) => &self.route.groups[group].members[nth],
+            };
+            if let Some(gate) = target.consumer.gate() {
+                gate.give_back(self.bytes);
+            }
+        }
+    }
+}
+
+impl<P: Carried + ?Sized> Bus<P> {
+    /// Where a message goes; its route is none if that is nowhere.
+    #[inline]
+    pub(crate) fn known(&self, envelope: &Envelope<'_>) -> Result<Known<P>, Refusal> {
+        if self.is_stopped() {
+            return Err(Refusal::Stopped);
+        }
+        if let Some(header) = &envelope.bad_header {
+            return Err(Refusal::InvalidHeader(header.clone()));
+        }
+        let generation = self.generation();
+        match self.shared().routes.find(&envelope.subject, generation) {
+            Some(known) => Ok(known),
+            None => self.look_up(&envelope.subject, generation),
+        }
+    }
+
+    #[cold]
+    fn look_up(&self, subject: &[u8], generation: u64) -> Result<Known<P>, Refusal> {
+        if !is_literal_subject(subject) {
+            return Err(Refusal::InvalidSubject);
+        }
+        let mut route = Route::default();
+        self.matching(subject, &mut route);
+        let route = (!route.is_empty()).then(|| Arc::new(route));
+        let known = Known { subject: subject.into(), route };
+        let routes = &self.shared().routes;
+        routes.insert(known.clone(), generation);
+        if self.generation() != generation {
+            // Whoever changed the table may have emptied this one before the route came into it.
+            routes.forget();
+        }
+        // Counts it.
+        Ok(routes.find(subject, generation).unwrap_or(known))
+    }
+
+    /// Hands a message to all who match it.
+    pub(crate) fn hand_over(
+        &self,
+        message: &Message<'_, P>,
+        mut grant: Grant<P>,
+        origin: Origin,
+        now: Instant,
+    ) -> PublishReport {
+        let mut report = PublishReport { delay: grant.delay, ..PublishReport::default() };
+        let route = grant.route.clone();
+        let copied = message.size() - P::charged(message) + SharedMessage::<P>::OVERHEAD_BYTES;
+        let members = route.groups.iter().flat_map(|group| &group.members);
+        let growing = route.plain.iter().chain(members);
+        self.make_room_for(copied as u64, growing.map(|target| (target.id, &target.consumer)));
+        let mut finished = Vec::new();
+        for (nth, target) in route.plain.iter().enumerate() {
+            if !origin.echo && Some(target.id) == origin.consumer {
+                continue;
+            }
+            let taken = match target.consumer.gate() {
+                Some(gate) => grant.deliver(gate, Place::Plain(nth), target, message, now),
+                None => deliver(target, message, now),
+            };
+            report.add(&taken);
+            settle(target, &taken, &mut finished, now);
+        }
+        for (nth, group) in route.groups.iter().enumerate() {
+            let taken = match grant.member_of(nth) {
+                Some(at) => {
+                    let (target, place) = (&group.members[at], Place::Member(nth, at));
+                    let taken = match target.consumer.gate() {
+                        Some(gate) => grant.deliver(gate, place, target, message, now),
+                        None => deliver(target, message, now),
+                    };
+                    settle(target, &taken, &mut finished, now);
+                    taken
+                }
+                None => group.hand_to_one(self.random(), origin, |target| {
+                    let taken = deliver(target, message, now);
+                    settle(target, &taken, &mut finished, now);
+                    taken
+                }),
+            };
+            report.add(&taken);
+        }
+        for (consumer, id) in finished {
+            self.reap(&*consumer, id);
+        }
+        report
+    }
+}
+
+fn deliver<P: Carried + ?Sized>(
+    target: &Target<P>,
+    message: &Message<'_, P>,
+    now: Instant,
+) -> Taken {
+    target.consumer.deliver(Runs::one(target.key, std::slice::from_ref(message)), now)
+}
+
+/// What has to follow a delivery.
+#[inline]
+fn settle<P: Carried + ?Sized>(
+    target: &Target<P>,
+    taken: &Taken,
+    finished: &mut Vec<(Arc<dyn Consumer<P>>, ConsumerId)>,
+    now: Instant,
+) {
+    if taken.wake {
+        target.consumer.wake(now);
+    }
+    if taken.finished {
+        finished.push((target.consumer.clone(), target.id));
+    }
+}

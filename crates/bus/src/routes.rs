@@ -1,0 +1,129 @@
+//! Routes of the subjects published lately, for all publishers together.
+//!
+//! In parts with a lock each, chosen by the subject, so that publishers on different subjects do
+//! not meet. A look-up holds its lock for a probe of a hash table.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use floodway_queue::Monitor;
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use crate::payload::Carried;
+use crate::route::Route;
+
+/// Parts: more than the threads that publish at once.
+const PARTS: usize = 32;
+/// Subjects known to one part; forgotten together when there are more.
+const SUBJECTS: usize = 512;
+
+/// A subject and where its messages go.
+pub(crate) struct Known<P: Carried + ?Sized> {
+    pub(crate) subject: Arc<[u8]>,
+    /// None if they go nowhere.
+    pub(crate) route: Option<Arc<Route<P>>>,
+}
+
+impl<P: Carried + ?Sized> Clone for Known<P> {
+    fn clone(&self) -> Self {
+        Self { subject: self.subject.clone(), route: self.route.clone() }
+    }
+}
+
+struct Part<P: Carried + ?Sized> {
+    /// The generation of the table of subscriptions that the routes are of.
+    generation: u64,
+    known: HashTable<Known<P>>,
+    /// Messages published.
+    published: u64,
+    /// Those that matched nothing.
+    unmatched: u64,
+}
+
+/// On lines of its own, so that the locks of two parts do not meet in a cache.
+#[repr(align(128))]
+struct Padded<T>(T);
+
+/// See the [module header](self).
+pub(crate) struct Routes<P: Carried + ?Sized> {
+    parts: Box<[Padded<Monitor<Part<P>>>]>,
+    hasher: RandomState,
+    /// Whether there may be a route that names a consumer.
+    filled: AtomicBool,
+}
+
+impl<P: Carried + ?Sized> Default for Routes<P> {
+    fn default() -> Self {
+        let part = || Part { generation: 0, known: HashTable::new(), published: 0, unmatched: 0 };
+        Self {
+            parts: (0..PARTS).map(|_| Padded(Monitor::new(part()))).collect(),
+            hasher: RandomState::default(),
+            filled: AtomicBool::new(false),
+        }
+    }
+}
+
+impl<P: Carried + ?Sized> Routes<P> {
+    /// The subject's route, if it is known and of this generation. Counts a message published.
+    #[inline]
+    pub(crate) fn find(&self, subject: &[u8], generation: u64) -> Option<Known<P>> {
+        let hash = self.hasher.hash_one(subject);
+        self.part(hash).with(|part| {
+            if part.generation != generation {
+                return None;
+            }
+            let found = part.known.find(hash, |known| *known.subject == *subject)?;
+            part.published += 1;
+            part.unmatched += u64::from(found.route.is_none());
+            Some(found.clone())
+        })
+    }
+
+    /// Remembers a route that was looked up when the table was of `generation`.
+    pub(crate) fn insert(&self, known: Known<P>, generation: u64) {
+        let hash = self.hasher.hash_one(&*known.subject);
+        if known.route.is_some() {
+            // Before it can be found: whoever empties the table next has to look.
+            self.filled.store(true, Ordering::SeqCst);
+        }
+        // Freed without the lock.
+        let _old = self.part(hash).with(|part| {
+            if part.generation > generation {
+                return None;
+            }
+            let full = part.known.len() >= SUBJECTS;
+            let stale = part.generation != generation;
+            let old = (full || stale).then(|| std::mem::take(&mut part.known));
+            part.generation = generation;
+            if part.known.find(hash, |other| other.subject == known.subject).is_none() {
+                let rehash = |known: &Known<P>| self.hasher.hash_one(&*known.subject);
+                part.known.insert_unique(hash, known, rehash);
+            }
+            old
+        });
+    }
+
+    /// Forgets all routes, because the table has changed: no consumer is kept alive by them.
+    pub(crate) fn forget(&self) {
+        if self.filled.swap(false, Ordering::SeqCst) {
+            for Padded(part) in &self.parts {
+                let _old = part.with(|part| std::mem::take(&mut part.known));
+            }
+        }
+    }
+
+    /// Messages published, and those of them that matched nothing.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let sum = |(all, none), Padded(part): &Padded<Monitor<Part<P>>>| {
+            part.with(|part| (all + part.published, none + part.unmatched))
+        };
+        self.parts.iter().fold((0, 0), sum)
+    }
+
+    fn part(&self, hash: u64) -> &Monitor<Part<P>> {
+        // The table takes its places from the low bits and its tags from the high ones.
+        &self.parts[(hash >> 40) as usize % PARTS].0
+    }
+}
