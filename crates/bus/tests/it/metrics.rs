@@ -59,7 +59,9 @@ fn after_a_script_the_numbers_are_the_truth() {
 fn one_publish_of_sixty_four_is_measured() {
     let bus = Bus::default();
     let _all = bus.subscribe(&Filter::new("s").unwrap(), SubscribeOptions::default()).unwrap();
-    (0..128).for_each(|_| drop(bus.publish("s", "x").unwrap()));
+    for _ in 0..128 {
+        bus.publish("s", "x").unwrap();
+    }
     let latency = bus.metrics().publish_latency;
     assert_eq!(latency.count(), 2);
     let longest = latency.quantile(1.0).unwrap();
