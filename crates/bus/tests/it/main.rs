@@ -25,6 +25,7 @@ mod overrun;
 mod paused;
 mod policies;
 mod pushback;
+mod queried;
 mod resubscribe;
 mod stop;
 mod stream;
