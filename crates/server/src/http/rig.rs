@@ -46,6 +46,7 @@ impl Rig {
             burst: 0,
             subscription: Overflow::disconnect(limits),
             rules: Rules::default(),
+            extract: Vec::new(),
             mark: 1 << 20,
             pushback: PushbackMode::Most,
             max_subscriptions: None,
