@@ -5,6 +5,7 @@
 mod batches;
 mod bucket;
 mod endings;
+mod examples;
 mod expiry;
 mod freed;
 mod groups;
