@@ -92,6 +92,7 @@ mod publication;
 mod publish;
 mod publisher;
 mod pushback;
+mod queries;
 mod report;
 mod route;
 mod routes;
@@ -102,6 +103,9 @@ mod subscribe;
 mod subscription;
 mod victims;
 mod waits;
+
+/// What queries are made of: see [`SubscribeOptions::query`].
+pub use floodway_query::{Extraction, Options as QueryOptions, ParseError, Query, Tags};
 
 pub use account::{Account, LossReason, Losses};
 pub use admission::{Admission, Admit, Custom, Offer};
@@ -130,6 +134,7 @@ pub use payload::{Carried, Payload};
 pub use publish::{Batch, Origin, Router};
 pub use publisher::{Progress, Publisher};
 pub use pushback::{Pace, Pushback, PushbackMode};
+pub use queries::Extract;
 pub use report::{PublishError, PublishReport, Refusal};
 pub use route::{Route, SubscriptionKey, Target};
 pub use run::{Run, Runs};

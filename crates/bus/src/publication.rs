@@ -69,9 +69,16 @@ impl<P: Carried + ?Sized> Grant<P> {
         grant
     }
 
+    /// Where the message goes.
+    pub(crate) fn route(&self) -> &Arc<Route<P>> {
+        &self.route
+    }
+
     /// Whether it is for messages on that route.
     pub(crate) fn is_of(&self, route: &Arc<Route<P>>) -> bool {
         Arc::ptr_eq(&self.route, route)
+            // What queries have selected for the message: as good, if nobody came or went.
+            || !route.queried.is_empty() && self.route.generation == route.generation
     }
 
     /// Whether the publisher is to go on later.

@@ -16,6 +16,7 @@ use crate::meter::Meter;
 use crate::outgoing::Outgoing;
 use crate::payload::Carried;
 use crate::publication::{Asked, Full, Grant};
+use crate::queries;
 use crate::report::{PublishError, PublishReport, Refusal};
 use crate::routes::Known;
 use crate::waits::OnWaitCycle;
@@ -30,7 +31,7 @@ pub(super) fn size_of_message<P: Carried + ?Sized>(
     envelope: &Envelope<'_>,
     payload: &impl Outgoing<P>,
 ) -> u64 {
-    (envelope.size() + payload.outgoing_size()) as u64
+    (envelope.size() + payload.outgoing().size()) as u64
 }
 
 /// Blocks until `poll` is ready, which knows of deadlines itself.
@@ -97,8 +98,19 @@ impl<P: Carried + ?Sized> Bus<P> {
         };
         let now = now.unwrap_or_else(Instant::now);
         let started = Meter::measures(nth).then(Instant::now);
-        // Subscriptions have come or gone since: the room is given back, and asked for again.
+        // If subscriptions have come or gone since, the room is given back, and asked for again.
         let held = held.filter(|grant| grant.is_of(&route));
+        let route = match &held {
+            Some(grant) => grant.route().clone(),
+            None if route.queried.is_empty() => route,
+            None => {
+                let view = envelope.view(payload.outgoing());
+                queries::route_of(&route, &view, &self.shared().query_meter)
+            }
+        };
+        if route.is_empty() {
+            return Attempt::Done(Ok(PublishReport::default()));
+        }
         let grant = match held {
             None if !route.has_gates => Grant::new(route, 0),
             held => {

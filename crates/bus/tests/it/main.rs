@@ -26,6 +26,7 @@ mod overrun;
 mod paused;
 mod policies;
 mod pushback;
+mod queried;
 mod resubscribe;
 mod stop;
 mod stream;

@@ -91,7 +91,9 @@ fn one_that_was_late_is_waited_for_again_when_it_has_caught_up() {
         count.fetch_add(1, Ordering::SeqCst);
     });
     let observer = observer.unwrap();
-    (0..5).for_each(|_| drop(bus.publish("s", "x").unwrap()));
+    for _ in 0..5 {
+        bus.publish("s", "x").unwrap();
+    }
     assert_eq!(observer.report().overruns, 1);
     (0..1000).for_each(|_| go_on.send(()).unwrap());
     while handled.load(Ordering::SeqCst) < 5 || observer.report().account.queued() > 0 {
