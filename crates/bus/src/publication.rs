@@ -11,7 +11,7 @@ use crate::account::LossReason;
 use crate::bus::Bus;
 use crate::consumer::{Consumer, ConsumerId, Taken};
 use crate::envelope::Envelope;
-use crate::gate::{Gate, Room};
+use crate::gate::Room;
 use crate::message::{Message, SharedMessage};
 use crate::observer;
 use crate::payload::Carried;
