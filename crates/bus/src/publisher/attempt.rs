@@ -258,7 +258,7 @@ impl<P: Carried + ?Sized> Bus<P> {
                 // More than one message may have been taken meanwhile.
                 gates[nth].waiters().wake(1);
                 let mut grant = Grant::new(full.route.clone(), bytes);
-                grant.hold(full.places[nth], delay);
+                grant.hold_first(full.places[nth], delay);
                 Ok(Some(grant))
             }
             Some(None) => {
