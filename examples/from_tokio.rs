@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use floodway::{Bus, Filter, Policy, RecvError, SubscribeOptions, Subscription};
+use floodway::{Bus, Filter, Missed, Policy, RecvError, SubscribeOptions, Subscription};
 use futures_util::StreamExt;
 use tokio::time::{interval, sleep, timeout};
 
@@ -16,7 +16,7 @@ const LINES: u32 = 200;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let bus = Bus::default();
-    // Publishers wait for the store while 10 lines wait for it; so it slows them, and loses nothing.
+    // Publishers wait while 10 lines wait for the store; so it slows them, and loses nothing.
     let waits = SubscribeOptions::default().policy(Policy::Block { patience: None });
     let store = bus.subscribe(&Filter::new("lines")?, waits.max_messages(10))?;
     // Nobody waits for the screen: it gets the latest 5 lines whenever it looks.
@@ -78,7 +78,7 @@ async fn show(screen: Subscription) -> (u64, u64) {
                 line = screen.recv_async() => match line {
                     Ok(line) => {
                         shown += 1;
-                        missed += line.missed().map_or(0, |missed| missed.total());
+                        missed += line.missed().map_or(0, Missed::total);
                     }
                     Err(RecvError::Missed(more)) => missed += more.total(),
                     Err(RecvError::Empty) => {}

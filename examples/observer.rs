@@ -37,7 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let indexer = bus.observe(&Filter::new("blocks.>")?, options, move |block| {
         let Block { height, hash } = block.payload();
         if *height == HUNG {
-            // Its disk hangs. Publishers wait for 50 ms, then go on without it until it has caught up.
+            // Its disk hangs. One publish waits for 50 ms, and those after it not at all until it
+            // has caught up.
             thread::sleep(Duration::from_millis(300));
         }
         let mut index = indexed.lock().unwrap_or_else(PoisonError::into_inner);

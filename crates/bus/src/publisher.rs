@@ -119,8 +119,8 @@ impl<P: Carried + ?Sized> Bus<P> {
     ///
     /// # Errors
     ///
-    /// As [`Bus::publish`], and [`crate::Refusal::DeadlinePassed`] when there was no room in time, by
-    /// `deadline` or by what the subscription allows.
+    /// As [`Bus::publish`], and [`crate::Refusal::DeadlinePassed`] when there was no room in time,
+    /// by `deadline` or by what the subscription allows.
     ///
     /// # Blocking
     ///
@@ -206,7 +206,8 @@ impl<P: Carried + ?Sized> Publisher<P> {
     ///
     /// # Errors
     ///
-    /// As [`Bus::publish_wait`], and [`crate::Refusal::WaitCycle`] if whoever it waits for waits for it.
+    /// As [`Bus::publish_wait`], and [`crate::Refusal::WaitCycle`] if whoever it waits for waits
+    /// for it.
     ///
     /// # Blocking
     ///
