@@ -117,8 +117,9 @@
 //!
 //! [`Subscription::recv`] blocks a thread; [`Subscription::recv_async`] is a future that loses
 //! nothing when it is dropped, and a subscription is a [`Stream`](futures_core::Stream) as well.
-//! None of them needs a runtime, a reactor or a feature of this crate. [`Bus::observe`] shows
-//! messages to a handler before any subscription gets them.
+//! [`Subscription::recv_many`] takes several messages in one operation. None of them needs a
+//! runtime, a reactor or a feature of this crate. [`Bus::observe`] shows messages to a handler
+//! before any subscription gets them.
 //!
 //! # The end
 //!
