@@ -29,9 +29,9 @@
 //!
 //! What happens at a limit is for each subscription to choose: end, as above; refuse what comes
 //! ([`Policy::DropNewest`]); drop what waits longest ([`Policy::DropOldest`]); keep the latest of
-//! each key ([`Policy::Conflate`]); or what a function of yours says ([`Policy::Custom`]). A time
-//! to live goes with any of them. Who loses something is told how many, which and why, at that
-//! place:
+//! each key ([`Policy::Conflate`]), or a digest of all of them ([`Policy::Merge`]); or what a
+//! function of yours says ([`Policy::Custom`]). A time to live goes with any of them. Who loses
+//! something is told how many, which and why, at that place:
 //!
 //! ```
 //! use floodway::{Bus, Filter, Policy, SubscribeOptions};
@@ -70,6 +70,7 @@ mod bus;
 mod consumer;
 mod credit;
 mod delivery;
+mod digest;
 mod directory;
 mod end;
 mod envelope;
@@ -79,6 +80,7 @@ mod inbox;
 mod index;
 mod keep;
 mod key;
+mod merge;
 mod message;
 mod missed;
 mod outgoing;
@@ -90,6 +92,7 @@ mod publication;
 mod publish;
 mod publisher;
 mod pushback;
+mod queued;
 mod report;
 mod route;
 mod routes;
@@ -108,6 +111,7 @@ pub use bus::{Bus, BusConfig, BusLimits};
 pub use consumer::{Consumer, ConsumerId, Taken, Wakeups};
 pub use credit::Credit;
 pub use delivery::Delivery;
+pub use digest::{Digest, Numbers};
 pub use directory::SubscriptionId;
 pub use end::{EndReason, EndState};
 pub use envelope::Envelope;
@@ -116,6 +120,7 @@ pub use headers::Headers;
 pub use inbox::Inbox;
 pub use keep::{Keeper, KeptBatch, KeptPart, ReadBuffer};
 pub use key::{Key, KeyError, Pointer};
+pub use merge::{Fold, FoldBy, Merge, NumberSource};
 pub use message::{Message, SHARE_FROM_BYTES, SharedMessage};
 pub use missed::Missed;
 pub use outgoing::Outgoing;
