@@ -335,7 +335,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
 
     // checklist: A7 A8 A13 E5
-    // spec: CON-1, CON-2, ORD-1, OVF-4, OVF-5, OVF-6, TLD-1, TLD-2, TLD-3
+    // spec: CON-1, CON-2, ORD-1, OVF-4, OVF-5, OVF-6, OVF-9, TLD-1, TLD-2, TLD-3
     #[test]
     fn every_policy_agrees_with_the_oracle(ops in proptest::collection::vec(op(), 1..80)) {
         let mut world = World { clock: Paused::new(BUDGET), pairs: Vec::new(), published: 0 };
