@@ -23,13 +23,14 @@ use crate::gate::Gate;
 use crate::message::SharedMessage;
 use crate::overflow::Overflow;
 use crate::payload::Carried;
+use crate::queued::Queued;
 use crate::route::SubscriptionKey;
 use crate::run::{Run, Runs};
 use crate::subject::Filter;
 use crate::subscription::RecvError;
 
 struct State<P: Carried + ?Sized> {
-    backlog: Backlog<Arc<SharedMessage<P>>>,
+    backlog: Backlog<Queued<P>>,
     account: Account,
     /// The first reason; nothing is queued once it is there.
     ended: Option<EndReason>,
@@ -323,7 +324,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
 
     fn take_message(&self, state: &mut State<P>, now: Instant) -> Option<Delivery<P>> {
         let popped = state.backlog.pop(&mut state.account, self.millis(now))?;
-        state.account.deliver(1, popped.held.size() as u64);
+        state.account.deliver(1, popped.held.message.size() as u64);
         state.progress = state.progress.max(now);
         Some(Delivery::new(popped, self.id()))
     }
@@ -345,7 +346,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
     }
 
     /// Lets go of everything queued; the caller books it, and frees it without the lock.
-    fn take_all(&self, state: &mut State<P>) -> Backlog<Arc<SharedMessage<P>>> {
+    fn take_all(&self, state: &mut State<P>) -> Backlog<Queued<P>> {
         let overflow = state.backlog.overflow().clone();
         std::mem::replace(&mut state.backlog, Backlog::new(overflow))
     }
@@ -399,7 +400,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
         if state.backlog.is_empty() {
             state.progress = state.progress.max(now);
         }
-        let offered = state.backlog.offer(run, &mut state.account, &self.budget, now_ms);
+        let offered = state.backlog.offer(run, &mut state.account, &self.budget, now, now_ms);
         if let Some(reason) = offered.end {
             state.end(reason);
         }

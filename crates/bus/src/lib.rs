@@ -38,6 +38,7 @@
 //! | [`DropNewest`] | what comes is not taken | go on | is told what it missed, at its place |
 //! | [`DropOldest`] | what waits longest goes | go on | is told what it missed, at its place |
 //! | [`Conflate`] | always: the latest of each key waits | go on | sees how many it replaced |
+//! | [`Merge`] | always: a digest of each key waits | go on | sees count, time and numbers |
 //! | [`Custom`](Policy::Custom) | what your function says | go on | is told what it missed |
 //! | [`Block`] | publishers get room, or their message back | wait | misses nothing |
 //! | [`Throttle`] | as `Block`, and slows publishers before | are slowed | misses nothing |
@@ -46,6 +47,7 @@
 //! [`DropNewest`]: Policy::DropNewest
 //! [`DropOldest`]: Policy::DropOldest
 //! [`Conflate`]: Policy::Conflate
+//! [`Merge`]: Policy::Merge
 //! [`Block`]: Policy::Block
 //! [`Throttle`]: Policy::Throttle
 //!
@@ -156,6 +158,7 @@ mod bus;
 mod consumer;
 mod credit;
 mod delivery;
+mod digest;
 mod directory;
 mod end;
 mod envelope;
@@ -165,6 +168,7 @@ mod inbox;
 mod index;
 mod keep;
 mod key;
+mod merge;
 mod message;
 mod meter;
 mod missed;
@@ -179,6 +183,7 @@ mod publish;
 mod publisher;
 mod pushback;
 mod queries;
+mod queued;
 mod report;
 mod route;
 mod routes;
@@ -201,6 +206,7 @@ pub use bus::{Bus, BusConfig, BusLimits};
 pub use consumer::{Consumer, ConsumerId, Taken, Wakeups};
 pub use credit::Credit;
 pub use delivery::Delivery;
+pub use digest::{Digest, Numbers};
 pub use directory::SubscriptionId;
 pub use end::{EndReason, EndState};
 pub use envelope::Envelope;
@@ -209,6 +215,7 @@ pub use headers::Headers;
 pub use inbox::{Inbox, SubscriptionMetrics};
 pub use keep::{Keeper, KeptBatch, KeptPart, ReadBuffer};
 pub use key::{Key, KeyError, Pointer};
+pub use merge::{Fold, FoldBy, Merge, NumberSource};
 pub use message::{Message, SHARE_FROM_BYTES, SharedMessage};
 pub use meter::{BusMetrics, Latency, Totals};
 pub use missed::Missed;

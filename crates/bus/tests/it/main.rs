@@ -4,6 +4,7 @@
 
 mod batches;
 mod bucket;
+mod digests;
 mod endings;
 mod examples;
 mod expiry;
