@@ -23,13 +23,14 @@ use crate::gate::Gate;
 use crate::message::SharedMessage;
 use crate::overflow::Overflow;
 use crate::payload::Carried;
+use crate::queued::Queued;
 use crate::route::SubscriptionKey;
 use crate::run::{Run, Runs};
 use crate::subject::Filter;
 use crate::subscription::RecvError;
 
 struct State<P: Carried + ?Sized> {
-    backlog: Backlog<Arc<SharedMessage<P>>>,
+    backlog: Backlog<Queued<P>>,
     account: Account,
     /// The first reason; nothing is queued once it is there.
     ended: Option<EndReason>,
@@ -91,11 +92,16 @@ impl Traits {
 #[derive(Default)]
 struct After {
     wakers: Vec<Waker>,
+    /// How many messages.
+    taken: usize,
     /// It was the last that is ever queued.
     drained: bool,
 }
 
 pub use metrics::SubscriptionMetrics;
+
+/// How many were taken.
+type Taking = Result<usize, RecvError>;
 
 type Next<P> = Result<Delivery<P>, RecvError>;
 
@@ -222,6 +228,45 @@ impl<P: Carried + ?Sized> Inbox<P> {
         took.map(|took| self.finish_some(took))
     }
 
+    /// Waits for a message, and takes up to `max` of them.
+    pub(crate) fn wait_many(&self, max: usize, to: &mut Vec<Delivery<P>>) -> Taking {
+        let took = self.monitor.wait(None, |state| self.take_many(state, max, to));
+        let (taken, after) = took.expect("without a deadline it does not give up");
+        self.has_taken(after);
+        taken
+    }
+
+    /// The same in a task.
+    pub(crate) async fn next_many(&self, max: usize, to: &mut Vec<Delivery<P>>) -> Taking {
+        let mut watch = self.monitor.watch();
+        let mut take = |state: &mut State<P>| self.take_many(state, max, to);
+        let (taken, after) = poll_fn(|cx| watch.poll(cx, &mut take)).await;
+        self.has_taken(after);
+        taken
+    }
+
+    fn take_many(
+        &self,
+        state: &mut State<P>,
+        max: usize,
+        to: &mut Vec<Delivery<P>>,
+    ) -> Option<(Taking, After)> {
+        let now = self.clock();
+        let (first, mut after) = self.take_next(state, now);
+        let first = match first? {
+            Ok(first) => first,
+            Err(error) => return Some((Err(error), after)),
+        };
+        to.push(first);
+        let more = std::iter::from_fn(|| self.take_message(state, now)).take(max.max(1) - 1);
+        let before = to.len();
+        to.extend(more);
+        after.taken = 1 + to.len() - before;
+        after.wakers.extend(self.below_mark_wakers(state));
+        after.drained = state.ended.is_some() && state.backlog.is_empty();
+        Some((Ok(after.taken), after))
+    }
+
     /// Ends the wait of a place.
     pub(crate) fn give_up(&self, place: &mut Place) {
         self.monitor.give_up(place);
@@ -253,14 +298,14 @@ impl<P: Carried + ?Sized> Inbox<P> {
 
     /// After something was taken: whoever waited for it goes on.
     #[inline]
-    fn has_taken(&self, After { wakers, drained }: After) {
+    fn has_taken(&self, After { wakers, taken, drained }: After) {
         wakers.into_iter().for_each(Waker::wake);
         if drained {
             self.monitor.notify();
         }
         // Without a fence: a publisher looks at the queue, under its lock, after it has
         // registered; so it either saw the room, or is seen here.
-        self.room.wake(1);
+        self.room.wake(taken as u32);
     }
 
     /// Takes the whole backlog in one operation.
@@ -279,7 +324,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
 
     fn take_message(&self, state: &mut State<P>, now: Instant) -> Option<Delivery<P>> {
         let popped = state.backlog.pop(&mut state.account, self.millis(now))?;
-        state.account.deliver(1, popped.held.size() as u64);
+        state.account.deliver(1, popped.held.message.size() as u64);
         state.progress = state.progress.max(now);
         Some(Delivery::new(popped, self.id()))
     }
@@ -290,6 +335,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
         let mut after = After::default();
         if let Some(delivery) = self.take_message(state, now) {
             after.wakers = self.below_mark_wakers(state);
+            after.taken = 1;
             after.drained = state.ended.is_some() && state.backlog.is_empty();
             return (Some(Ok(delivery)), after);
         }
@@ -300,7 +346,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
     }
 
     /// Lets go of everything queued; the caller books it, and frees it without the lock.
-    fn take_all(&self, state: &mut State<P>) -> Backlog<Arc<SharedMessage<P>>> {
+    fn take_all(&self, state: &mut State<P>) -> Backlog<Queued<P>> {
         let overflow = state.backlog.overflow().clone();
         std::mem::replace(&mut state.backlog, Backlog::new(overflow))
     }
@@ -354,7 +400,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
         if state.backlog.is_empty() {
             state.progress = state.progress.max(now);
         }
-        let offered = state.backlog.offer(run, &mut state.account, &self.budget, now_ms);
+        let offered = state.backlog.offer(run, &mut state.account, &self.budget, now, now_ms);
         if let Some(reason) = offered.end {
             state.end(reason);
         }

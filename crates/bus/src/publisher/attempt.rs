@@ -42,11 +42,12 @@ pub(super) fn block<R>(poll: impl FnMut(&mut std::task::Context<'_>) -> Poll<R>)
 impl<P: Carried + ?Sized> Bus<P> {
     pub(super) fn publish_now<T: Outgoing<P>>(
         &self,
+        who: Option<&Who<P>>,
         envelope: Envelope<'_>,
         payload: T,
         now: Option<Instant>,
     ) -> Published<T::Back> {
-        match self.attempt(envelope, payload, None, now) {
+        match self.attempt(envelope, payload, who, now) {
             Attempt::Done(published) => published,
             Attempt::Full(full, _, payload) => {
                 let gates = full.targets.iter().filter_map(|target| target.consumer.gate());
@@ -257,7 +258,7 @@ impl<P: Carried + ?Sized> Bus<P> {
                 // More than one message may have been taken meanwhile.
                 gates[nth].waiters().wake(1);
                 let mut grant = Grant::new(full.route.clone(), bytes);
-                grant.hold(full.places[nth], delay);
+                grant.hold_first(full.places[nth], delay);
                 Ok(Some(grant))
             }
             Some(None) => {

@@ -4,8 +4,11 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use async_nats::HeaderMap;
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 
+use crate::clients::{connect, within_patience};
 use crate::raw::{Client, Message};
 use crate::server::{FLOODWAY, Launch, Server};
 use crate::told::{
@@ -126,7 +129,7 @@ fn a_wrong_query_is_refused_with_its_place_and_nothing_is_granted() {
     };
     let (code, at, message) = wrong(&mut client, json!({"query": "color = red"}));
     assert_eq!((&*code, &*at), ("bad_query", "query"));
-    for part in ["line 1, column 9", "found `red`, expected a value", "did you mean `'red'`?"] {
+    for part in ["line 1, column 9", "found `red`, expected a number", "did you mean `'red'`?"] {
         assert!(message.contains(part), "{message}");
     }
     let extension = json!({"query": "NOT a.b = 5", "dialect": "strict"});
@@ -247,6 +250,35 @@ fn members_of_a_group_get_what_their_own_query_matches() {
         }
         member.ping();
     }
+}
+
+/// A stock client asks by request, and reads on as ever.
+#[test]
+fn async_nats_subscribes_by_query() {
+    let server = launch("");
+    within_patience(async {
+        let client = connect(server.addr()).await;
+        let deliver = client.new_inbox();
+        let wish = json!({"filter": "c.*", "deliver": deliver, "query": "Color = 'red' OR last"});
+        let answer = client.request(API, wish.to_string().into()).await.unwrap();
+        let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
+        assert_eq!(answer["error"]["code"], "bad_query", "{answer}");
+        let wish = json!({"filter": "c.*", "deliver": deliver, "query": "Color = 'red'"});
+        let answer = client.request(API, wish.to_string().into()).await.unwrap();
+        let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
+        assert_eq!(answer["ok"], true, "{answer}");
+        let mut reds = client.subscribe(deliver).await.unwrap();
+        for (number, color) in ["red", "green", "red", "blue", "red"].into_iter().enumerate() {
+            let mut headers = HeaderMap::new();
+            headers.insert("Color", color);
+            let payload = number.to_string().into();
+            client.publish_with_headers("c.x", headers, payload).await.unwrap();
+        }
+        for number in ["0", "2", "4"] {
+            let message = reds.next().await.unwrap();
+            assert_eq!((message.subject.as_str(), &*message.payload), ("c.x", number.as_bytes()));
+        }
+    });
 }
 
 /// What does not match costs a subscription nothing of its limits.
