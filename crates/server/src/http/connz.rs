@@ -198,7 +198,7 @@ impl<'a> Connection<'a> {
             authorized_user: seen.identity.user.as_deref(),
             held_bytes: seen.held_bytes,
             matched: seen.matched,
-            lost: ByReason(seen.losses.clone()),
+            lost: ByReason(seen.losses),
             conflated: seen.conflated,
             expired: seen.expired,
             paced_by: &seen.paced_by,
