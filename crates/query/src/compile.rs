@@ -19,19 +19,20 @@ pub(crate) fn compile(
     source: &str,
     options: &Options,
 ) -> Result<Program, ParseError> {
+    let is_leaf = |part: &Tree<'_>| matches!(part, Tree::Leaf(_));
+    let (is_flat, leaves) = match tree {
+        Tree::Leaf(_) => (true, 1),
+        Tree::And(parts) if parts.iter().all(is_leaf) => (true, parts.len()),
+        _ => (false, count(tree)),
+    };
     let mut compiler = Compiler {
         source,
         dialect: options.dialect,
         text: String::with_capacity(2 * source.len()),
-        conditions: Vec::with_capacity(count(tree)),
+        conditions: Vec::with_capacity(leaves),
         nodes: Vec::new(),
         extra: Extra::default(),
         table_bytes: 0,
-    };
-    let is_flat = match tree {
-        Tree::Leaf(_) => true,
-        Tree::And(parts) => parts.iter().all(|part| matches!(part, Tree::Leaf(_))),
-        _ => false,
     };
     compiler.tree(tree, !is_flat)?;
     let Compiler { text, conditions, nodes, mut extra, .. } = compiler;

@@ -7,7 +7,6 @@
 //! [`Source`]: crate::Source
 
 use std::cmp::Ordering;
-use std::ops::Range;
 
 use memchr::memmem;
 
@@ -16,7 +15,7 @@ use crate::number::{Digits, Literal};
 use crate::options::Dialect;
 use crate::parser::Relation;
 use crate::pattern::{Pattern, SEEN_MAX};
-use crate::tags::{Source, Tags};
+use crate::tags::{Part, Source, Tags};
 
 /// A compiled query.
 #[derive(Clone)]
@@ -186,7 +185,7 @@ impl<'v, 'a> View<'v, 'a> {
     }
 
     #[inline]
-    fn range(&self, tags: &Tags<'_>) -> Range<usize> {
+    fn part<'t>(&self, tags: &'t Tags<'a>) -> Part<'t, 'a> {
         match self.event {
             None => tags.whole(),
             Some(event) => tags.event(event),
@@ -194,7 +193,7 @@ impl<'v, 'a> View<'v, 'a> {
     }
 
     fn is_empty(&self) -> bool {
-        let is_empty = |tags: &Tags<'_>| self.range(tags).is_empty();
+        let is_empty = |tags: &Tags<'a>| self.part(tags).is_empty();
         is_empty(self.known) && self.supplied.is_none_or(is_empty)
     }
 
@@ -215,7 +214,7 @@ impl Program {
         if self.is_flat() && !tags.has_source() {
             // What most messages and queries are like, and the same as below without detours.
             let whole = tags.whole();
-            return self.conditions.iter().all(|it| self.holds_in(it, tags, whole.clone()));
+            return self.conditions.iter().all(|it| self.holds_in(it, &whole));
         }
         match self.evaluate(View::of(tags)) {
             Some(answer) => answer,
@@ -300,11 +299,11 @@ impl Program {
     }
 
     fn holds(&self, condition: &Condition, view: View<'_, '_>) -> Option<bool> {
-        if self.holds_in(condition, view.known, view.range(view.known)) {
+        if self.holds_in(condition, &view.part(view.known)) {
             return Some(true);
         }
         if let Some(tags) = view.supplied {
-            return Some(self.holds_in(condition, tags, view.range(tags)));
+            return Some(self.holds_in(condition, &view.part(tags)));
         }
         match view.pending {
             Some(source) if self.may_hold(condition, source) => None,
@@ -321,35 +320,33 @@ impl Program {
 
     /// Whether one of these tags meets a condition.
     #[inline]
-    fn holds_in(&self, condition: &Condition, tags: &Tags<'_>, range: Range<usize>) -> bool {
+    fn holds_in(&self, condition: &Condition, tags: &Part<'_, '_>) -> bool {
         let key = condition.key.of(self.text.as_bytes());
         let named = (condition.key_hash, key);
         let by_key = condition.by_key
             && match condition.test {
-                Test::Equal(text) => {
-                    tags.has(range.clone(), condition.pair, key, text.of(self.text.as_bytes()))
-                }
+                Test::Equal(text) => tags.has(condition.pair, key, text.of(self.text.as_bytes())),
                 Test::Compare(relation, bound) => {
                     let bound = &self.extra().bounds[bound as usize];
-                    tags.any_value(range.clone(), named, |at, value| {
-                        let order = bound.compare(value, || tags.digits(at));
+                    tags.any_value(named, |value| {
+                        let order = bound.compare(value.bytes, || value.digits());
                         order.is_some_and(|order| relation.admits(order))
                     })
                 }
-                _ => self.rarer(condition, tags, range.clone()),
+                _ => self.rarer(condition, tags),
             };
-        by_key || (condition.by_type && tags.has_type(range, named))
+        by_key || (condition.by_type && tags.has_type(named))
     }
 
     /// Whether the value of one of these tags meets a condition. Apart, because searching text
     /// needs a frame on the stack that would slow down the others.
     #[inline(never)]
-    fn rarer(&self, condition: &Condition, tags: &Tags<'_>, range: Range<usize>) -> bool {
+    fn rarer(&self, condition: &Condition, tags: &Part<'_, '_>) -> bool {
         let is_pattern = matches!(condition.test, Test::Pattern(_) | Test::NoPattern(_));
         let named = (condition.key_hash, condition.key.of(self.text.as_bytes()));
-        tags.any_value(range, named, |at, value| {
-            let seen = !is_pattern || tags.text_up_to(at) <= SEEN_MAX;
-            seen && condition.accepts(value, self.text.as_bytes(), self.extra())
+        tags.any_value(named, |value| {
+            let seen = !is_pattern || value.text_end as usize <= SEEN_MAX;
+            seen && condition.accepts(value.bytes, self.text.as_bytes(), self.extra())
         })
     }
 }
