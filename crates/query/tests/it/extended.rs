@@ -181,9 +181,9 @@ fn limits_are_typed() {
 }
 
 #[test]
-fn a_pattern_sees_the_first_4_kib() {
+fn a_pattern_sees_the_first_2_kib() {
     let query: Query = "a MATCHES 'x$'".parse().unwrap();
-    for (length, seen) in [(4 * 1024, true), (4 * 1024 + 1, false)] {
+    for (length, seen) in [(2 * 1024, true), (2 * 1024 + 1, false)] {
         let text = format!("{}x", " ".repeat(length - 1));
         let mut tags = Tags::new();
         tags.push("a", &text);
