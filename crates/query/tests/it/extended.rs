@@ -97,6 +97,34 @@ fn canonical_texts() {
     }
 }
 
+// checklist: C5
+#[test]
+fn extensions_are_off_in_the_strict_language() {
+    for (text, offset) in [
+        ("a.b = 1 OR a.c = 2", 8),
+        ("NOT a.b = 1", 4),
+        ("a.b != 1", 4),
+        ("(a.b = 1)", 0),
+        ("a.b IN (1, 2)", 4),
+        ("a.b > -1", 6),
+        ("a.b STARTS WITH 'x'", 4),
+        ("a.b ENDS WITH 'x'", 4),
+        ("a.b MATCHES 'x'", 4),
+        ("a.b = 'x' IGNORE CASE", 10),
+        ("SAME EVENT (a.b = 1)", 5),
+    ] {
+        assert!(text.parse::<Query>().is_ok(), "{text}");
+        let error = Options::strict().parse(text).unwrap_err();
+        assert_eq!((error.offset(), error.reason()), (offset, &Reason::Syntax), "{text}");
+    }
+    // Where both read the same text, the extended language sees more.
+    let tags = tags();
+    for text in ["kind = 'quote'", "tx.fee < 5"] {
+        assert!(text.parse::<Query>().unwrap().matches(&tags), "{text}");
+        assert!(!Options::strict().parse(text).unwrap().matches(&tags), "{text}");
+    }
+}
+
 fn error(text: &str) -> ParseError {
     text.parse::<Query>().unwrap_err()
 }

@@ -54,7 +54,7 @@ const VALUES: [&str; 12] = [
 ];
 
 const PAYLOADS: [&str; 8] = [
-    r#"{"a": [1, -2.5e7, "x\u00e9\n", true, null, {"b": []}], "b": {"c": "8atom", "c": 2}, "~/": 3}"#,
+    r#"{"a": [1, -2.5e7, "x\u00e9\n", true, null, {"b": []}], "b": {"c": "8atom", "c": 2}}"#,
     r#"{"events": [{"a": 5, "b": {"c": "x"}}, {"a": [6, [7]]}, 8, "9"]}"#,
     r#"a=5 b.c="a \"quoted\" value" level=info msg=x=y bare "#,
     "2013-05-03T14:45:00Z WARN pool: 17 of 20 used",
