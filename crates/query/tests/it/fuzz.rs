@@ -17,9 +17,8 @@ use floodway_query::{Extraction, Options, Payload, Query, Reason, Source, Tags};
 
 const CASES: u64 = 40_000;
 const SEED: u64 = 0x5EED;
-/// Far more than a case takes: this is about what never ends. The slowest one known, a pattern of
-/// fifty Unicode classes read six times, takes half a second optimised and two seconds as tests
-/// are built, on a busy machine.
+/// Far more than a case takes: this is about what never ends. The slowest one met, a pattern of
+/// fifty Unicode classes, took two seconds as tests are built, on a busy machine.
 const HANG: Duration = Duration::from_secs(60);
 
 /// What is mutated: queries of every operator, and texts that are nearly some.
