@@ -23,5 +23,8 @@ mod overrun;
 mod paused;
 mod policies;
 mod pushback;
+mod refusal;
 mod resubscribe;
+mod task;
 mod victims;
+mod waiting;
