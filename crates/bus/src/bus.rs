@@ -9,8 +9,10 @@ use crate::budget::{Budget, Pressure};
 use crate::consumer::{Consumer, ConsumerId};
 use crate::directory::{Directory, SubscriptionId};
 use crate::end::EndReason;
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, SubscriptionMetrics};
 use crate::index::Entry;
+use crate::meter::Meter;
+use crate::observer::Watcher;
 use crate::payload::{Carried, Payload};
 use crate::route::{Route, SubscriptionKey, Target};
 use crate::routes::Routes;
@@ -70,6 +72,7 @@ pub(crate) struct Shared<P: Carried + ?Sized> {
     limits: BusLimits,
     on_wait_cycle: OnWaitCycle,
     stopped: AtomicBool,
+    pub(crate) meter: Meter,
 }
 
 /// See the [crate documentation](crate). Clones are the same bus.
@@ -120,6 +123,7 @@ impl<P: Carried + ?Sized> Bus<P> {
             limits: config.limits,
             on_wait_cycle: config.on_wait_cycle,
             stopped: AtomicBool::new(false),
+            meter: Meter::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -205,8 +209,35 @@ impl<P: Carried + ?Sized> Bus<P> {
         })
     }
 
+    pub(crate) fn add_observer(&self, watcher: &Arc<Watcher<P>>) -> Result<(), SubscribeError> {
+        self.change(|directory| {
+            if self.is_stopped() {
+                return Err(SubscribeError::Stopped);
+            }
+            directory.observers.push(watcher.clone());
+            Ok(())
+        })
+    }
+
+    pub(crate) fn remove_observer(&self, watcher: &Arc<Watcher<P>>) {
+        self.change(|directory| {
+            directory.observers.retain(|other| !Arc::ptr_eq(other, watcher));
+        });
+    }
+
+    /// From here on nothing is published and nobody subscribes.
+    pub(crate) fn begin_stop(&self) {
+        // Under the lock of the table: whoever came before is found in it afterwards.
+        self.change(|_| self.shared.stopped.store(true, Ordering::Release));
+    }
+
+    pub(crate) fn observers(&self) -> Vec<Arc<Watcher<P>>> {
+        self.read(|directory| directory.observers.clone())
+    }
+
     /// A subscription handle is dropped.
-    pub(crate) fn leave(&self, id: SubscriptionId, _inbox: &Arc<Inbox<P>>) {
+    pub(crate) fn leave(&self, id: SubscriptionId, inbox: &Inbox<P>) {
+        self.shared.meter.close(&inbox.account(), inbox.end_reason().as_ref());
         self.detach(id.consumer());
         self.shared.waits.forget_consumer(id.consumer());
     }
@@ -347,6 +378,9 @@ impl<P: Carried + ?Sized> Bus<P> {
     pub(crate) fn matching(&self, subject: &[u8], route: &mut Route<P>) {
         self.shared.lookups.fetch_add(1, Ordering::Relaxed);
         self.read(|directory| {
+            let observers = directory.observers.iter();
+            let watching = observers.filter(|observer| observer.filter().matches(subject));
+            route.observers.extend(watching.cloned());
             directory.index.matches(subject, |entry| {
                 let Some(consumer) = directory.consumer(entry.consumer) else {
                     return;
@@ -357,6 +391,11 @@ impl<P: Carried + ?Sized> Bus<P> {
                 route.add(target, group);
             });
         });
+    }
+
+    /// The queues of all subscription handles.
+    pub(crate) fn inboxes(&self) -> Vec<Arc<Inbox<P>>> {
+        self.read(|directory| directory.handles().map(|(_, inbox, _)| inbox.clone()).collect())
     }
 
     fn consumers(&self) -> Vec<(ConsumerId, Arc<dyn Consumer<P>>)> {
@@ -379,15 +418,37 @@ impl<P: Carried + ?Sized> Bus<P> {
     }
 }
 
+/// So many slow subscriptions are named.
+const SLOW_NAMED: usize = 5;
+
+/// How full it is, and who is slow: the subscriptions over their mark, those with the most queued
+/// first.
 impl<P: Carried + ?Sized> fmt::Debug for Bus<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (subscriptions, consumers) =
             self.read(|directory| (directory.index.len(), directory.consumer_count()));
+        let mut slow = self.subscriptions();
+        slow.retain(|subscription| subscription.is_over_mark);
+        slow.sort_by_key(|subscription| std::cmp::Reverse(subscription.account.queued()));
+        let named: Vec<_> = slow.iter().take(SLOW_NAMED).map(Slow).collect();
         f.debug_struct("Bus")
             .field("subscriptions", &subscriptions)
             .field("consumers", &consumers)
             .field("memory_used", &self.budget().used())
             .field("memory_budget", &self.budget().limit())
+            .field("slow", &slow.len())
+            .field("slowest", &named)
             .finish()
+    }
+}
+
+/// A slow subscription in one line.
+struct Slow<'a>(&'a SubscriptionMetrics);
+
+impl fmt::Debug for Slow<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SubscriptionMetrics { id, name, policy, account, stalled, .. } = self.0;
+        write!(f, "{name} (number {id}, {policy}): {} queued, ", account.queued())?;
+        write!(f, "took nothing for {stalled:.1?}")
     }
 }

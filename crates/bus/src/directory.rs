@@ -12,6 +12,7 @@ use crate::bus::BusLimits;
 use crate::consumer::{Consumer, ConsumerId};
 use crate::inbox::Inbox;
 use crate::index::{Entry, SubjectIndex};
+use crate::observer::Watcher;
 use crate::payload::Carried;
 use crate::route::SubscriptionKey;
 use crate::subject::Filter;
@@ -92,6 +93,8 @@ pub(crate) struct Directory<P: Carried + ?Sized> {
     last_seat: u32,
     last_serial: u64,
     groups: QueueGroups,
+    /// Those who see messages first: few, and thus in no index.
+    pub(crate) observers: Vec<Arc<Watcher<P>>>,
     /// Subscriptions of each client that has any.
     clients: HashMap<Arc<str>, usize>,
 }
@@ -104,6 +107,7 @@ impl<P: Carried + ?Sized> Default for Directory<P> {
             last_seat: 0,
             last_serial: 0,
             groups: QueueGroups::default(),
+            observers: Vec::new(),
             clients: HashMap::new(),
         }
     }

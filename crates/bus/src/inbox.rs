@@ -1,15 +1,16 @@
 //! The queue behind a [`crate::Subscription`] handle.
 
 mod gate;
+mod metrics;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use floodway_queue::{Monitor, WaitError, Waiters};
+use floodway_queue::{Monitor, Place, WaitError, Waiters};
 
 use crate::account::{Account, LossReason};
 use crate::backlog::Backlog;
@@ -85,6 +86,16 @@ impl Traits {
             | bit(!overflow.may_lose(), Self::SETS_PACE)
     }
 }
+
+/// What has to follow when something was taken.
+#[derive(Default)]
+struct After {
+    wakers: Vec<Waker>,
+    /// It was the last that is ever queued.
+    drained: bool,
+}
+
+pub use metrics::SubscriptionMetrics;
 
 type Next<P> = Result<Delivery<P>, RecvError>;
 
@@ -180,6 +191,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
             state.account.lose_queued(LossReason::Unsubscribed);
             (self.take_all(state), std::mem::take(&mut state.below_mark))
         });
+        self.monitor.notify();
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -189,41 +201,63 @@ impl<P: Carried + ?Sized> Inbox<P> {
     }
 
     pub(crate) fn try_next(&self, now: Instant) -> Option<Next<P>> {
-        let (next, wakers) = self.monitor.with(|state| self.take_next(state, now));
-        self.has_made_room(wakers);
-        next
+        let took = self.monitor.with(|state| self.take_next(state, now));
+        self.finish(took)
     }
 
     pub(crate) fn wait_next(&self, deadline: Option<Instant>) -> Result<Next<P>, WaitError> {
-        let mut wakers = Vec::new();
-        let next = self.monitor.wait(deadline, |state| {
-            let (next, woken) = self.take_next(state, self.clock());
-            wakers.extend(woken);
-            next
-        });
-        self.has_made_room(wakers);
-        next
+        let took = self.monitor.wait(deadline, |state| self.take_some(state))?;
+        Ok(self.finish_some(took))
     }
 
     pub(crate) async fn next(&self) -> Next<P> {
         let mut watch = self.monitor.watch();
-        poll_fn(|cx| {
-            let mut wakers = Vec::new();
-            let next = watch.poll(cx, |state| {
-                let (next, woken) = self.take_next(state, self.clock());
-                wakers.extend(woken);
-                next
-            });
-            self.has_made_room(wakers);
-            next
-        })
-        .await
+        let took = poll_fn(|cx| watch.poll(cx, |state| self.take_some(state))).await;
+        self.finish_some(took)
+    }
+
+    /// As [`Inbox::next`], by somebody who keeps its place in the line of those who wait.
+    pub(crate) fn poll_next(&self, place: &mut Place, cx: &mut Context<'_>) -> Poll<Next<P>> {
+        let took = self.monitor.poll(place, cx, |state| self.take_some(state));
+        took.map(|took| self.finish_some(took))
+    }
+
+    /// Ends the wait of a place.
+    pub(crate) fn give_up(&self, place: &mut Place) {
+        self.monitor.give_up(place);
+    }
+
+    /// What is queued when everything has been read after the end, or at `deadline`.
+    pub(crate) fn wait_drained(&self, deadline: Instant) -> Option<u64> {
+        let drained = |state: &mut State<P>| state.backlog.is_empty().then_some(());
+        match self.monitor.wait(Some(deadline), drained) {
+            Ok(()) => None,
+            Err(_timed_out) => Some(self.account().queued()).filter(|&queued| queued > 0),
+        }
+    }
+
+    fn take_some(&self, state: &mut State<P>) -> Option<(Next<P>, After)> {
+        let (next, after) = self.take_next(state, self.clock());
+        next.map(|next| (next, after))
+    }
+
+    fn finish(&self, (next, after): (Option<Next<P>>, After)) -> Option<Next<P>> {
+        self.has_taken(after);
+        next
+    }
+
+    fn finish_some(&self, (next, after): (Next<P>, After)) -> Next<P> {
+        self.has_taken(after);
+        next
     }
 
     /// After something was taken: whoever waited for it goes on.
     #[inline]
-    fn has_made_room(&self, wakers: Vec<Waker>) {
+    fn has_taken(&self, After { wakers, drained }: After) {
         wakers.into_iter().for_each(Waker::wake);
+        if drained {
+            self.monitor.notify();
+        }
         // Without a fence: a publisher looks at the queue, under its lock, after it has
         // registered; so it either saw the room, or is seen here.
         self.room.wake(1);
@@ -237,7 +271,9 @@ impl<P: Carried + ?Sized> Inbox<P> {
             (all, std::mem::take(&mut state.below_mark))
         });
         wakers.into_iter().for_each(Waker::wake);
+        // All of them: there may be room for any number. And whoever waits for it to be drained.
         self.room.wake_all();
+        self.monitor.notify();
         backlog
     }
 
@@ -250,14 +286,17 @@ impl<P: Carried + ?Sized> Inbox<P> {
 
     /// The next message, else what was missed after the last one, else the end; and whoever waited
     /// for the queue to fall below its mark.
-    fn take_next(&self, state: &mut State<P>, now: Instant) -> (Option<Next<P>>, Vec<Waker>) {
+    fn take_next(&self, state: &mut State<P>, now: Instant) -> (Option<Next<P>>, After) {
+        let mut after = After::default();
         if let Some(delivery) = self.take_message(state, now) {
-            return (Some(Ok(delivery)), self.below_mark_wakers(state));
+            after.wakers = self.below_mark_wakers(state);
+            after.drained = state.ended.is_some() && state.backlog.is_empty();
+            return (Some(Ok(delivery)), after);
         }
         if let Some(missed) = state.backlog.take_last_gap() {
-            return (Some(Err(RecvError::Missed(Box::new(missed)))), Vec::new());
+            return (Some(Err(RecvError::Missed(Box::new(missed)))), after);
         }
-        (state.ended.clone().map(|reason| Err(RecvError::Ended(reason))), Vec::new())
+        (state.ended.clone().map(|reason| Err(RecvError::Ended(reason))), after)
     }
 
     /// Lets go of everything queued; the caller books it, and frees it without the lock.

@@ -12,6 +12,7 @@ use crate::consumer::{Consumer, ConsumerId, Taken};
 use crate::envelope::Envelope;
 use crate::gate::{Gate, Room};
 use crate::message::{Message, SharedMessage};
+use crate::observer;
 use crate::payload::Carried;
 use crate::publish::Origin;
 use crate::report::{PublishReport, Refusal};
@@ -242,7 +243,7 @@ impl<P: Carried + ?Sized> Bus<P> {
         let mut route = Route::default();
         self.matching(subject, &mut route);
         let route = (!route.is_empty()).then(|| Arc::new(route));
-        let known = Known { subject: subject.into(), route };
+        let known = Known { subject: subject.into(), nth: 0, route };
         let routes = &self.shared().routes;
         routes.insert(known.clone(), generation);
         if self.generation() != generation {
@@ -267,6 +268,8 @@ impl<P: Carried + ?Sized> Bus<P> {
         let members = route.groups.iter().flat_map(|group| &group.members);
         let growing = route.plain.iter().chain(members);
         self.make_room_for(copied as u64, growing.map(|target| (target.id, &target.consumer)));
+        let one = std::slice::from_ref(message);
+        observer::show(&route.observers, |key| Runs::one(key, one), now);
         let mut finished = Vec::new();
         for (nth, target) in route.plain.iter().enumerate() {
             if !origin.echo && Some(target.id) == origin.consumer {

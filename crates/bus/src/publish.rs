@@ -14,6 +14,7 @@ use crate::bus::{Bus, Growing};
 use crate::consumer::{Consumer, ConsumerId, Taken, Wakeups};
 use crate::keep::{Keeper, ReadBuffer};
 use crate::message::{Message, SharedMessage};
+use crate::observer;
 use crate::payload::Carried;
 use crate::pending::{Pending, Waiting};
 use crate::pushback::{Pushback, ROUTES_REMEMBERED};
@@ -223,7 +224,7 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
             self.route = self.router.route(message.subject);
         }
         let fan_out = self.route.fan_out();
-        if fan_out == 0 {
+        if self.route.is_empty() {
             return 0;
         }
         let (size, large) = (message.size(), message.payload.is_large());
@@ -257,8 +258,9 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
             self.row = Row { from, bytes: 0, number: self.row.number + 1 };
             return;
         }
-        if !self.route.groups.is_empty() {
-            // Which member is to get a message depends on what the one before took.
+        if !self.route.groups.is_empty() || !self.route.observers.is_empty() {
+            // Which member is to get a message depends on what the one before took; and observers
+            // see it before anybody gets it.
             return self.hand_out_all();
         }
         let own = self.own_place();
@@ -309,6 +311,11 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
         let (own, row) = (self.own_place(), std::mem::take(&mut self.row));
         let (from, to) = (row.from, messages.len());
         let targets = route.plain.iter().filter(|target| Some(target.id) != own);
+        if !route.observers.is_empty() {
+            let of_row = |key| Item { key, from: from as u32, to: to as u32 };
+            let runs = |key| Runs::of_batch(messages, keeper, of_row(key), &[]);
+            observer::show(&route.observers, runs, self.now);
+        }
         let mut over_mark = false;
         if self.router.pending.is_empty() {
             // All of one subject: nothing to collect.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::consumer::{Consumer, ConsumerId, Taken};
+use crate::observer::Watcher;
 use crate::payload::Carried;
 use crate::publish::Origin;
 
@@ -84,20 +85,22 @@ impl<P: Carried + ?Sized> Group<P> {
 pub struct Route<P: Carried + ?Sized = [u8]> {
     pub(crate) plain: Vec<Target<P>>,
     pub(crate) groups: Vec<Group<P>>,
+    /// Those who see a message before any of them.
+    pub(crate) observers: Vec<Arc<Watcher<P>>>,
     /// Whether some of them have to be asked for room.
     pub(crate) has_gates: bool,
 }
 
 impl<P: Carried + ?Sized> Default for Route<P> {
     fn default() -> Self {
-        Self { plain: Vec::new(), groups: Vec::new(), has_gates: false }
+        Self { plain: Vec::new(), groups: Vec::new(), observers: Vec::new(), has_gates: false }
     }
 }
 
 impl<P: Carried + ?Sized> Route<P> {
     /// Whether nobody would get a message.
     pub fn is_empty(&self) -> bool {
-        self.plain.is_empty() && self.groups.is_empty()
+        self.plain.is_empty() && self.groups.is_empty() && self.observers.is_empty()
     }
 
     /// How many copies of a message go out.
@@ -114,6 +117,7 @@ impl<P: Carried + ?Sized> Route<P> {
     pub(crate) fn clear(&mut self) {
         self.plain.clear();
         self.groups.clear();
+        self.observers.clear();
         self.has_gates = false;
     }
 

@@ -36,6 +36,8 @@ pub enum SubscribeError {
         /// How many that are.
         limit: usize,
     },
+    /// The system gives no thread for an observer, for this reason; may succeed later.
+    NoThread(Box<str>),
     /// The bus has been stopped; final.
     Stopped,
     /// The consumer has been detached; no later call will succeed.
@@ -57,6 +59,7 @@ impl fmt::Display for SubscribeError {
             Self::TooManyOfClient { client, limit } => {
                 write!(f, "client {client:?} has {limit} subscriptions, as many as it may have")
             }
+            Self::NoThread(why) => write!(f, "no thread for an observer: {why}"),
             Self::Stopped => write!(f, "the bus has been stopped"),
             Self::Detached => write!(f, "the consumer has been detached"),
         }
