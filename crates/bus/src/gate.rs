@@ -7,12 +7,22 @@
 
 use std::time::{Duration, Instant};
 
-use floodway_queue::Waiters;
-
 use crate::account::LossReason;
 use crate::consumer::Taken;
 use crate::payload::Carried;
 use crate::run::Run;
+use crate::turns::{Ticket, Turns};
+
+/// Who asks for room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// A publisher that has just come: it stands behind all who wait.
+    Newcomer,
+    /// One that waits: it gets room when it is the first in line.
+    Waiting(Ticket),
+    /// Somebody who wants to know whether the first in line could go on.
+    Bystander,
+}
 
 /// The answer to a publisher that asks for room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,17 +36,17 @@ pub enum Room {
     Ended,
     /// It would not fit even if nothing else was queued.
     TooLarge,
+    /// Nobody has to ask any more: its policy has changed.
+    Open,
 }
 
 /// A consumer for which publishers wait.
 ///
 /// Implementations keep these promises: what is granted fits later, whoever else publishes;
-/// [`Gate::waiters`] are woken when there may be room again.
+/// the first of [`Gate::turns`] is woken when there may be room again.
 pub trait Gate<P: Carried + ?Sized>: Send + Sync {
-    /// Asks for room for a message of `bytes`. Wakes nobody: whoever has waited and got an answer
-    /// wakes the next one, as that may be an answer for it too. Whoever `queues_up` has to stand behind those who
-    /// wait already; who waits itself does not.
-    fn reserve(&self, bytes: u64, queues_up: bool, now: Instant) -> Room;
+    /// Asks for room for a message of `bytes`.
+    fn reserve(&self, bytes: u64, asks: Asks, now: Instant) -> Room;
 
     /// Gives room back that was granted.
     fn give_back(&self, bytes: u64);
@@ -48,7 +58,7 @@ pub trait Gate<P: Carried + ?Sized>: Send + Sync {
     fn lose(&self, reason: LossReason) -> Taken;
 
     /// Those who wait for room.
-    fn waiters(&self) -> &Waiters;
+    fn turns(&self) -> &Turns;
 
     /// For how long one publisher may have to wait at most; none for as long as it likes.
     fn patience(&self) -> Option<Duration>;

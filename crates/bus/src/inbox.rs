@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use floodway_queue::{Monitor, Place, WaitError, Waiters};
+use floodway_queue::{Monitor, Place, WaitError};
 
 use crate::account::{Account, LossReason};
 use crate::backlog::Backlog;
@@ -27,6 +27,7 @@ use crate::route::SubscriptionKey;
 use crate::run::{Run, Runs};
 use crate::subject::Filter;
 use crate::subscription::RecvError;
+use crate::turns::Turns;
 
 struct State<P: Carried + ?Sized> {
     backlog: Backlog<Arc<SharedMessage<P>>>,
@@ -63,7 +64,7 @@ pub struct Inbox<P: Carried + ?Sized = [u8]> {
     traits: AtomicU8,
     monitor: Monitor<State<P>>,
     /// Publishers that wait for room.
-    room: Waiters,
+    room: Turns,
 }
 
 /// What has to be known of a policy without the lock of the queue.
@@ -117,7 +118,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
             below_mark: Vec::new(),
             high_water: 0,
         };
-        let (monitor, room) = (Monitor::new(state), Waiters::new());
+        let (monitor, room) = (Monitor::new(state), Turns::default());
         let id = OnceLock::new();
         Self { filter, id, name, budget, born: now, traits, monitor, room }
     }
@@ -260,7 +261,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
         }
         // Without a fence: a publisher looks at the queue, under its lock, after it has
         // registered; so it either saw the room, or is seen here.
-        self.room.wake(1);
+        self.room.wake_first();
     }
 
     /// Takes the whole backlog in one operation.

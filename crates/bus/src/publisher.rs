@@ -147,7 +147,8 @@ impl<P: Carried + ?Sized> Bus<P> {
     /// # Cancel safety
     ///
     /// While it waits for room nobody has the message: dropping the future drops it. While it
-    /// waits out a delay, everybody has it.
+    /// waits out a delay, everybody has it. It keeps its place in the line until it is dropped, so
+    /// one that is woken and not polled holds up those behind it.
     pub async fn publish_wait_async<'e, T>(
         &self,
         to: impl Into<Envelope<'e>>,

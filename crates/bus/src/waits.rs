@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hashbrown::{HashMap, HashSet};
 
 use crate::consumer::ConsumerId;
-use crate::gate::{Gate, Room};
+use crate::gate::{Asks, Gate, Room};
 use crate::payload::Carried;
 use crate::route::Target;
 
@@ -73,13 +73,13 @@ impl<P: Carried + ?Sized> Wait<P> {
     fn goes_on(&self, now: std::time::Instant) -> bool {
         self.on.iter().all(|target| {
             let Some(gate) = target.consumer.gate() else { return false };
-            match gate.reserve(self.bytes, false, now) {
+            match gate.reserve(self.bytes, Asks::Bystander, now) {
                 Room::Full(_) => true,
                 Room::Granted(_) => {
                     gate.give_back(self.bytes);
                     false
                 }
-                Room::Ended | Room::TooLarge => false,
+                Room::Ended | Room::TooLarge | Room::Open => false,
             }
         })
     }

@@ -5,19 +5,20 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use floodway_queue::{Wait, block_until};
+use floodway_queue::block_until;
 use futures_timer::Delay;
 
 use super::{ANYBODY, Published, Who};
 use crate::bus::Bus;
 use crate::envelope::Envelope;
-use crate::gate::{Gate, Room};
+use crate::gate::{Asks, Gate, Room};
 use crate::meter::Meter;
 use crate::outgoing::Outgoing;
 use crate::payload::Carried;
 use crate::publication::{Asked, Full, Grant};
 use crate::report::{PublishError, PublishReport, Refusal};
 use crate::routes::Known;
+use crate::turns::Turn;
 use crate::waits::OnWaitCycle;
 
 /// What a try came to. What did not work out is handed back.
@@ -96,8 +97,7 @@ impl<P: Carried + ?Sized> Bus<P> {
         };
         let now = now.unwrap_or_else(Instant::now);
         let started = Meter::measures(nth).then(Instant::now);
-        // Subscriptions have come or gone since: the room is given back, and asked for again.
-        let held = held.filter(|grant| grant.is_of(&route));
+        let held = held.map(|grant| grant.moved_to(&route));
         let grant = match held {
             None if !route.has_gates => Grant::new(route, 0),
             held => {
@@ -178,7 +178,8 @@ impl<P: Carried + ?Sized> Bus<P> {
             let held = {
                 let on = || full.targets.clone();
                 let waits = &self.shared().waits;
-                let entered = who.map(|who| waits.enter((who.id, &who.name), on(), size, started));
+                let entered =
+                    who.map(|who| waits.enter((who.id, &who.name), on(), size, Instant::now()));
                 let (_waiting, cycle) = entered.unzip();
                 match (cycle.flatten(), self.on_wait_cycle()) {
                     (Some(cycle), OnWaitCycle::FailNewest) => {
@@ -216,53 +217,24 @@ impl<P: Carried + ?Sized> Bus<P> {
         started: Instant,
         deadline: Option<Instant>,
     ) -> Result<Option<Grant<P>>, Refusal> {
-        let gates = full.targets.iter().filter_map(|target| target.consumer.gate());
-        let gates: Vec<_> = gates.collect();
+        // One that has changed its policy meanwhile takes it without being asked.
+        let gates: Option<Vec<_>> =
+            full.targets.iter().map(|target| target.consumer.gate()).collect();
+        let Some(gates) = gates else { return Ok(None) };
         let patience = gates.iter().filter_map(|gate| gate.patience()).min();
         let last = patience.map(|patience| started + patience).into_iter().chain(deadline).min();
-        let until = full.again.into_iter().chain(last).min();
-        let now = Instant::now();
-        let mut timer = until.map(|until| Delay::new(until.saturating_duration_since(now)));
-        let mut waits: Vec<_> = gates.iter().map(|gate| Wait::new(gate.waiters())).collect();
-        let found = poll_fn(|cx| {
-            for (nth, wait) in waits.iter_mut().enumerate() {
-                let look = || match gates[nth].reserve(bytes, false, Instant::now()) {
-                    Room::Granted(delay) => Some(Some((nth, delay))),
-                    Room::Full(_) => None,
-                    Room::Ended | Room::TooLarge => Some(None),
-                };
-                if let Poll::Ready(found) = wait.poll(cx, look) {
-                    return Poll::Ready(Some(found));
-                }
-            }
-            match &mut timer {
-                Some(timer) => pin!(timer).poll(cx).map(|()| None),
-                None => Poll::Pending,
-            }
-        });
-        match found.await {
+        match first_room(&gates, bytes, last).await {
             Some(Some((nth, delay))) => {
-                // More than one message may have been taken meanwhile.
-                gates[nth].waiters().wake(1);
                 let mut grant = Grant::new(full.route.clone(), bytes);
                 grant.hold(full.places[nth], delay);
                 Ok(Some(grant))
             }
-            Some(None) => {
-                gates.iter().for_each(|gate| gate.waiters().wake_all());
-                Ok(None)
+            Some(None) => Ok(None),
+            None => {
+                let names: Vec<_> = gates.iter().map(|gate| gate.name()).collect();
+                let (subscription, waited) = (names.join(", "), started.elapsed());
+                Err(Refusal::DeadlinePassed { subscription, waited })
             }
-            None if last.is_some_and(|last| Instant::now() >= last) => {
-                Err(Refusal::DeadlinePassed {
-                    subscription: gates
-                        .iter()
-                        .map(|gate| gate.name())
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                    waited: started.elapsed(),
-                })
-            }
-            None => Ok(None),
         }
     }
 
@@ -276,4 +248,47 @@ impl<P: Carried + ?Sized> Bus<P> {
         }
         published
     }
+}
+
+/// Waits until one of the gates has room, which one and with what delay; or until one of them has
+/// something else to say. None at the deadline.
+async fn first_room<P: Carried + ?Sized>(
+    gates: &[&dyn Gate<P>],
+    bytes: u64,
+    last: Option<Instant>,
+) -> Option<Option<(usize, Duration)>> {
+    let mut turns: Vec<_> = gates.iter().map(|gate| Turn::new(gate.turns())).collect();
+    let mut timer: Option<(Instant, Delay)> = None;
+    let found = poll_fn(|cx| {
+        loop {
+            let (now, mut until) = (Instant::now(), last);
+            for (nth, turn) in turns.iter_mut().enumerate() {
+                let look = |ticket| match gates[nth].reserve(bytes, Asks::Waiting(ticket), now) {
+                    Room::Granted(delay) => Some(Some((nth, delay))),
+                    Room::Full(again) => {
+                        until = until.into_iter().chain(again).min();
+                        None
+                    }
+                    Room::Ended | Room::TooLarge | Room::Open => Some(None),
+                };
+                if let Poll::Ready(found) = turn.poll(cx, look) {
+                    return Poll::Ready(Some(found));
+                }
+            }
+            if last.is_some_and(|last| now >= last) {
+                return Poll::Ready(None);
+            }
+            let Some(until) = until else { return Poll::Pending };
+            // One that rings too early does no harm.
+            if timer.as_ref().is_none_or(|(rings, _)| *rings > until) {
+                timer = Some((until, Delay::new(until.saturating_duration_since(now))));
+            }
+            let rung = timer.as_mut().is_some_and(|(_, timer)| pin!(timer).poll(cx).is_ready());
+            if !rung {
+                return Poll::Pending;
+            }
+            timer = None;
+        }
+    });
+    found.await
 }
