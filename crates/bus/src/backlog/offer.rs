@@ -208,11 +208,12 @@ impl<T: Held> Backlog<T> {
         let key = match &self.overflow.policy {
             Policy::Conflate(conflation) => PlaceKey::of(&conflation.key, message),
             Policy::Custom(custom) => match self.ask(custom, message, size, now_ms) {
-                Admit::Accept => PlaceKey::None,
-                Admit::Replace(key) => PlaceKey::Own(key),
-                Admit::DropOldest => return Judged::DropOldest,
-                Admit::Expire(ttl) => return Judged::Expire(ttl),
-                Admit::End(limit) => return Judged::End(self.end_at(limit, now_ms)),
+                None => return Judged::End(EndReason::PolicyFailed),
+                Some(Admit::Accept) => PlaceKey::None,
+                Some(Admit::Replace(key)) => PlaceKey::Own(key),
+                Some(Admit::DropOldest) => return Judged::DropOldest,
+                Some(Admit::Expire(ttl)) => return Judged::Expire(ttl),
+                Some(Admit::End(limit)) => return Judged::End(self.end_at(limit, now_ms)),
                 // Publishers do not wait, so to delay a message is to refuse it.
                 _ => return Judged::Refuse,
             },
@@ -241,7 +242,7 @@ impl<T: Held> Backlog<T> {
         message: &Message<'_, T::Payload>,
         size: u64,
         now_ms: u32,
-    ) -> Admit {
+    ) -> Option<Admit> {
         let size_of_key = |key: &[u8]| {
             let at = self.place_of(&PlaceKey::Own(key.into()), message)?;
             self.line.get(at).map(Item::size)
