@@ -4,6 +4,7 @@
 
 mod batches;
 mod bucket;
+mod cycles;
 mod endings;
 mod expiry;
 mod freed;
@@ -30,5 +31,6 @@ mod resubscribe;
 mod stop;
 mod stream;
 mod task;
+mod throttle;
 mod victims;
 mod waiting;
