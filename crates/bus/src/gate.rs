@@ -13,17 +13,6 @@ use crate::payload::Carried;
 use crate::run::Run;
 use crate::turns::{Ticket, Turns};
 
-/// Who asks for room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asks {
-    /// A publisher that has just come: it stands behind all who wait.
-    Newcomer,
-    /// One that waits: it gets room when it is the first in line.
-    Waiting(Ticket),
-    /// Somebody who wants to know whether the first in line could go on.
-    Bystander,
-}
-
 /// The answer to a publisher that asks for room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Room {
@@ -45,8 +34,14 @@ pub enum Room {
 /// Implementations keep these promises: what is granted fits later, whoever else publishes;
 /// the first of [`Gate::turns`] is woken when there may be room again.
 pub trait Gate<P: Carried + ?Sized>: Send + Sync {
-    /// Asks for room for a message of `bytes`.
-    fn reserve(&self, bytes: u64, asks: Asks, now: Instant) -> Room;
+    /// Asks for room for a message of `bytes`. Who waits gets it when it is the first in line, and
+    /// who has no ticket when nobody waits.
+    fn reserve(&self, bytes: u64, ticket: Option<Ticket>, now: Instant) -> Room;
+
+    /// Whether publishers may go on without anything being taken: the first in line would find
+    /// room, or somebody with a message of `bytes` if there is no line; or it asks them no more.
+    /// What is promised counts as free, as it is not certain yet that it will be used.
+    fn may_go_on(&self, bytes: u64) -> bool;
 
     /// Gives room back that was granted.
     fn give_back(&self, bytes: u64);

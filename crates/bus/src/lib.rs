@@ -115,7 +115,7 @@ pub use delivery::Delivery;
 pub use directory::SubscriptionId;
 pub use end::{EndReason, EndState};
 pub use envelope::Envelope;
-pub use gate::{Asks, Gate, Room};
+pub use gate::{Gate, Room};
 pub use headers::Headers;
 pub use inbox::{Inbox, SubscriptionMetrics};
 pub use keep::{Keeper, KeptBatch, KeptPart, ReadBuffer};

@@ -10,7 +10,7 @@ use crate::account::LossReason;
 use crate::bus::Bus;
 use crate::consumer::{Consumer, ConsumerId, Taken};
 use crate::envelope::Envelope;
-use crate::gate::{Asks, Gate, Room};
+use crate::gate::{Gate, Room};
 use crate::message::{Message, SharedMessage};
 use crate::observer;
 use crate::payload::Carried;
@@ -120,7 +120,7 @@ impl<P: Carried + ?Sized> Grant<P> {
             if self.held.contains(&place) || self.lost_at == Some(place) {
                 continue;
             }
-            match gate.reserve(self.bytes, Asks::Newcomer, now) {
+            match gate.reserve(self.bytes, None, now) {
                 Room::Granted(delay) => self.hold(place, delay),
                 Room::Full(again) => {
                     let (targets, places) = (vec![target.clone()], vec![place]);
@@ -170,7 +170,7 @@ impl<P: Carried + ?Sized> Grant<P> {
                 continue;
             }
             let room = match member.consumer.gate() {
-                Some(gate) => gate.reserve(self.bytes, Asks::Newcomer, now),
+                Some(gate) => gate.reserve(self.bytes, None, now),
                 None if member.consumer.is_behind() => {
                     has_other = true;
                     continue;

@@ -93,7 +93,7 @@ impl<P: Carried + ?Sized> Bus<P> {
     where
         T: Outgoing<P>,
     {
-        self.publish_now(to.into(), payload, None)
+        self.publish_now(None, to.into(), payload, None)
     }
 
     /// As [`Bus::publish`], at a time that the caller says it is: for simulations, and for those
@@ -111,7 +111,7 @@ impl<P: Carried + ?Sized> Bus<P> {
     where
         T: Outgoing<P>,
     {
-        self.publish_now(to.into(), payload, Some(now))
+        self.publish_now(None, to.into(), payload, Some(now))
     }
 
     /// Publishes a message to all who want it, when all of those that make publishers wait have
@@ -172,6 +172,9 @@ impl<P: Carried + ?Sized> Bus<P> {
 impl<P: Carried + ?Sized> Publisher<P> {
     /// It is the one, or one of those, who read that subscription. So it is known who waits for
     /// whom; and while that mailbox is over its mark, it is not slowed by others.
+    ///
+    /// Nobody is to read it on behalf of this publisher while that waits, on another thread say: a
+    /// circle would be seen where there is none.
     #[must_use]
     pub fn reads(mut self, subscription: &Subscription<P>) -> Self {
         let (id, inbox) = subscription.seat();
@@ -200,7 +203,7 @@ impl<P: Carried + ?Sized> Publisher<P> {
     where
         T: Outgoing<P>,
     {
-        self.bus.publish(to, payload)
+        self.bus.publish_now(Some(&self.who), to.into(), payload, None)
     }
 
     /// As [`Bus::publish_wait`].
@@ -304,7 +307,7 @@ impl<P: Carried + ?Sized> Publisher<P> {
             };
             let size = size_of_message(&envelope, &payload);
             let mut incoming = pin!(own.recv_async());
-            let mut room = pin!(self.bus.room_in(&full, size, started, deadline));
+            let mut room = pin!(self.bus.room_in(&full, size, started, deadline, None));
             let first = poll_fn(|cx| {
                 if let Poll::Ready(next) = incoming.as_mut().poll(cx) {
                     return Poll::Ready(Err(next));

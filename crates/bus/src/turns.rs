@@ -22,8 +22,16 @@ pub struct Ticket(u64);
 
 #[derive(Debug, Default)]
 struct Line {
-    queue: VecDeque<(Ticket, Waker)>,
+    queue: VecDeque<Waiting>,
     issued: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    ticket: Ticket,
+    /// The size of its message.
+    bytes: u64,
+    waker: Waker,
 }
 
 /// See the [module header](self).
@@ -56,6 +64,11 @@ impl Turns {
         self.first.load(Ordering::Relaxed) == ticket.0
     }
 
+    /// The size of the message of the first in line.
+    pub(crate) fn first_bytes(&self) -> Option<u64> {
+        self.lock().as_deref()?.queue.front().map(|first| first.bytes)
+    }
+
     /// There may be room: wakes the first in line, which stays there.
     #[inline]
     pub fn wake_first(&self) {
@@ -74,7 +87,7 @@ impl Turns {
     #[cold]
     fn wake(&self, most: usize) {
         let wakers: Vec<_> = match self.lock().as_deref() {
-            Some(line) => line.queue.iter().take(most).map(|(_, waker)| waker.clone()).collect(),
+            Some(line) => line.queue.iter().take(most).map(|one| one.waker.clone()).collect(),
             None => return,
         };
         // Outside of the lock: a waker may run anything.
@@ -82,17 +95,17 @@ impl Turns {
     }
 
     /// Comes to the end of the line, or stays where it is.
-    fn step_in(&self, ticket: Option<Ticket>, waker: &Waker) -> Ticket {
+    fn step_in(&self, ticket: Option<Ticket>, bytes: u64, waker: &Waker) -> Ticket {
         let mut locked = self.lock();
         let line = locked.get_or_insert_default();
         let known = ticket.and_then(|ticket| line.position(ticket));
         if let Some((ticket, at)) = ticket.zip(known) {
-            line.queue[at].1.clone_from(waker);
+            line.queue[at].waker.clone_from(waker);
             return ticket;
         }
         line.issued += 1;
         let ticket = Ticket(line.issued);
-        line.queue.push_back((ticket, waker.clone()));
+        line.queue.push_back(Waiting { ticket, bytes, waker: waker.clone() });
         self.note(line);
         ticket
     }
@@ -104,7 +117,7 @@ impl Turns {
         let Some(at) = line.position(ticket) else { return };
         let own = line.queue.remove(at);
         self.note(line);
-        let next = line.queue.front().filter(|_| at == 0).map(|(_, waker)| waker.clone());
+        let next = line.queue.front().filter(|_| at == 0).map(|next| next.waker.clone());
         drop(locked);
         // A waker that is the last of its task frees that task, which may run anything.
         drop(own);
@@ -112,7 +125,7 @@ impl Turns {
     }
 
     fn note(&self, line: &Line) {
-        let first = line.queue.front().map_or(NOBODY, |(ticket, _)| ticket.0);
+        let first = line.queue.front().map_or(NOBODY, |first| first.ticket.0);
         self.first.store(first, Ordering::Relaxed);
         self.waiting.store(line.queue.len() as u32, Ordering::Relaxed);
     }
@@ -125,7 +138,7 @@ impl Turns {
 
 impl Line {
     fn position(&self, ticket: Ticket) -> Option<usize> {
-        self.queue.binary_search_by_key(&ticket, |(ticket, _)| *ticket).ok()
+        self.queue.binary_search_by_key(&ticket, |waiting| waiting.ticket).ok()
     }
 }
 
@@ -133,12 +146,14 @@ impl Line {
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     turns: &'a Turns,
+    bytes: u64,
     ticket: Option<Ticket>,
 }
 
 impl<'a> Turn<'a> {
-    pub(crate) fn new(turns: &'a Turns) -> Self {
-        Self { turns, ticket: None }
+    /// Not in the line yet.
+    pub(crate) fn new(turns: &'a Turns, bytes: u64) -> Self {
+        Self { turns, bytes, ticket: None }
     }
 
     /// Ready with what `look` returns, else pending, and in the line.
@@ -147,7 +162,7 @@ impl<'a> Turn<'a> {
         cx: &Context<'_>,
         look: impl FnOnce(Ticket) -> Option<R>,
     ) -> Poll<R> {
-        let ticket = self.turns.step_in(self.ticket, cx.waker());
+        let ticket = self.turns.step_in(self.ticket, self.bytes, cx.waker());
         self.ticket = Some(ticket);
         look(ticket).map_or(Poll::Pending, Poll::Ready)
     }

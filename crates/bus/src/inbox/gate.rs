@@ -6,14 +6,20 @@ use std::time::{Duration, Instant};
 use super::{Inbox, State};
 use crate::account::LossReason;
 use crate::consumer::Taken;
-use crate::gate::{Asks, Gate, Room};
-use crate::overflow::Policy;
+use crate::gate::{Gate, Room};
+use crate::overflow::{Policy, Verdict};
 use crate::payload::Carried;
 use crate::run::Run;
-use crate::turns::Turns;
+use crate::turns::{Ticket, Turns};
 
 impl<P: Carried + ?Sized> Inbox<P> {
-    fn room_for(&self, state: &mut State<P>, bytes: u64, asks: Asks, now: Instant) -> Room {
+    fn room_for(
+        &self,
+        state: &mut State<P>,
+        bytes: u64,
+        ticket: Option<Ticket>,
+        now: Instant,
+    ) -> Room {
         let overflow = state.backlog.overflow();
         if !overflow.policy.makes_wait() {
             return Room::Open;
@@ -22,10 +28,9 @@ impl<P: Carried + ?Sized> Inbox<P> {
             return Room::TooLarge;
         }
         let limits = overflow.limits;
-        let is_next = match asks {
-            Asks::Newcomer => self.room.waiting() == 0,
-            Asks::Waiting(ticket) => self.room.is_first(ticket),
-            Asks::Bystander => true,
+        let is_next = match ticket {
+            Some(ticket) => self.room.is_first(ticket),
+            None => self.room.waiting() == 0,
         };
         let promised = is_next.then(|| state.backlog.promise(bytes)).flatten();
         if let Some(depth) = promised {
@@ -43,7 +48,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
 }
 
 impl<P: Carried + ?Sized> Gate<P> for Inbox<P> {
-    fn reserve(&self, bytes: u64, asks: Asks, now: Instant) -> Room {
+    fn reserve(&self, bytes: u64, ticket: Option<Ticket>, now: Instant) -> Room {
         let (room, ends, wakers) = self.monitor.with(|state| {
             if state.ended.is_some() {
                 return (Room::Ended, false, Vec::new());
@@ -53,7 +58,7 @@ impl<P: Carried + ?Sized> Gate<P> for Inbox<P> {
                 state.end(reason);
                 return (Room::Ended, true, std::mem::take(&mut state.below_mark));
             }
-            (self.room_for(state, bytes, asks, now), false, Vec::new())
+            (self.room_for(state, bytes, ticket, now), false, Vec::new())
         });
         if ends {
             self.monitor.notify();
@@ -61,6 +66,17 @@ impl<P: Carried + ?Sized> Gate<P> for Inbox<P> {
         }
         wakers.into_iter().for_each(Waker::wake);
         room
+    }
+
+    fn may_go_on(&self, bytes: u64) -> bool {
+        let bytes = self.room.first_bytes().unwrap_or(bytes);
+        self.monitor.with(|state| {
+            let (overflow, depth) = (state.backlog.overflow(), state.backlog.depth());
+            state.ended.is_some()
+                || !overflow.policy.makes_wait()
+                || !overflow.could_take(bytes)
+                || overflow.admit(depth, 1, bytes) == Verdict::Accept
+        })
     }
 
     fn give_back(&self, bytes: u64) {

@@ -11,7 +11,7 @@ use futures_timer::Delay;
 use super::{ANYBODY, Published, Who};
 use crate::bus::Bus;
 use crate::envelope::Envelope;
-use crate::gate::{Asks, Gate, Room};
+use crate::gate::{Gate, Room};
 use crate::meter::Meter;
 use crate::outgoing::Outgoing;
 use crate::payload::Carried;
@@ -19,7 +19,7 @@ use crate::publication::{Asked, Full, Grant};
 use crate::report::{PublishError, PublishReport, Refusal};
 use crate::routes::Known;
 use crate::turns::Turn;
-use crate::waits::OnWaitCycle;
+use crate::waits::{OnWaitCycle, WaitCycle, Waiting};
 
 /// What a try came to. What did not work out is handed back.
 pub(super) enum Attempt<'e, P: Carried + ?Sized, T: Outgoing<P>> {
@@ -42,11 +42,12 @@ pub(super) fn block<R>(poll: impl FnMut(&mut std::task::Context<'_>) -> Poll<R>)
 impl<P: Carried + ?Sized> Bus<P> {
     pub(super) fn publish_now<T: Outgoing<P>>(
         &self,
+        who: Option<&Who<P>>,
         envelope: Envelope<'_>,
         payload: T,
         now: Option<Instant>,
     ) -> Published<T::Back> {
-        match self.attempt(envelope, payload, None, now) {
+        match self.attempt(envelope, payload, who, now) {
             Attempt::Done(published) => published,
             Attempt::Full(full, _, payload) => {
                 let gates = full.targets.iter().filter_map(|target| target.consumer.gate());
@@ -175,23 +176,9 @@ impl<P: Carried + ?Sized> Bus<P> {
         let started = Instant::now();
         loop {
             let size = size_of_message(&envelope, &payload);
-            let held = {
-                let on = || full.targets.clone();
-                let waits = &self.shared().waits;
-                let entered =
-                    who.map(|who| waits.enter((who.id, &who.name), on(), size, Instant::now()));
-                let (_waiting, cycle) = entered.unzip();
-                match (cycle.flatten(), self.on_wait_cycle()) {
-                    (Some(cycle), OnWaitCycle::FailNewest) => {
-                        return Err(self.refuse(payload, Refusal::WaitCycle(cycle)));
-                    }
-                    (Some(_), OnWaitCycle::DropNewest) => {
-                        // It is refused there, and told; for the others it goes its way.
-                        Ok(Some(Grant::losing_at(&full, size)))
-                    }
-                    _ => self.room_in(&full, size, started, deadline).await,
-                }
-            };
+            let waits = &self.shared().waits;
+            let enter = |who: &Who<P>| waits.enter((who.id, &who.name), full.targets.clone(), size);
+            let held = self.room_in(&full, size, started, deadline, who.map(enter)).await;
             let held = match held {
                 Ok(held) => held,
                 Err(refusal) => return Err(self.refuse(payload, refusal)),
@@ -216,6 +203,7 @@ impl<P: Carried + ?Sized> Bus<P> {
         bytes: u64,
         started: Instant,
         deadline: Option<Instant>,
+        waiting: Option<Waiting<'_, P>>,
     ) -> Result<Option<Grant<P>>, Refusal> {
         // One that has changed its policy meanwhile takes it without being asked.
         let gates: Option<Vec<_>> =
@@ -223,14 +211,21 @@ impl<P: Carried + ?Sized> Bus<P> {
         let Some(gates) = gates else { return Ok(None) };
         let patience = gates.iter().filter_map(|gate| gate.patience()).min();
         let last = patience.map(|patience| started + patience).into_iter().chain(deadline).min();
-        match first_room(&gates, bytes, last).await {
-            Some(Some((nth, delay))) => {
+        // It is entered for as long as it waits, and no longer.
+        let waiting = waiting.map(|waiting| (waiting, self.on_wait_cycle()));
+        match first_room(&gates, bytes, last, waiting).await {
+            Found::Room(nth, delay) => {
                 let mut grant = Grant::new(full.route.clone(), bytes);
                 grant.hold(full.places[nth], delay);
                 Ok(Some(grant))
             }
-            Some(None) => Ok(None),
-            None => {
+            Found::Change => Ok(None),
+            Found::Cycle(_) if self.on_wait_cycle() == OnWaitCycle::DropNewest => {
+                // It is refused there, and told; for the others it goes its way.
+                Ok(Some(Grant::losing_at(full, bytes)))
+            }
+            Found::Cycle(cycle) => Err(Refusal::WaitCycle(cycle)),
+            Found::Deadline => {
                 let names: Vec<_> = gates.iter().map(|gate| gate.name()).collect();
                 let (subscription, waited) = (names.join(", "), started.elapsed());
                 Err(Refusal::DeadlinePassed { subscription, waited })
@@ -250,33 +245,56 @@ impl<P: Carried + ?Sized> Bus<P> {
     }
 }
 
-/// Waits until one of the gates has room, which one and with what delay; or until one of them has
-/// something else to say. None at the deadline.
+/// What ended a wait.
+enum Found {
+    /// Room in one of the gates, and the delay that comes with it.
+    Room(usize, Duration),
+    /// One of them does not make publishers wait any more, in one way or another.
+    Change,
+    Cycle(WaitCycle),
+    Deadline,
+}
+
+/// How often somebody who waits looks whether it is in a circle.
+const LOOK_FOR_CYCLE: Duration = Duration::from_millis(200);
+
+/// Waits in the lines of some gates, until one of them has room.
 async fn first_room<P: Carried + ?Sized>(
     gates: &[&dyn Gate<P>],
     bytes: u64,
     last: Option<Instant>,
-) -> Option<Option<(usize, Duration)>> {
-    let mut turns: Vec<_> = gates.iter().map(|gate| Turn::new(gate.turns())).collect();
-    let mut timer: Option<(Instant, Delay)> = None;
+    mut waiting: Option<(Waiting<'_, P>, OnWaitCycle)>,
+) -> Found {
+    let mut turns: Vec<_> = gates.iter().map(|gate| Turn::new(gate.turns(), bytes)).collect();
+    let (mut timer, mut look_for_cycle): (Option<(Instant, Delay)>, _) = (None, Instant::now());
     let found = poll_fn(|cx| {
         loop {
             let (now, mut until) = (Instant::now(), last);
             for (nth, turn) in turns.iter_mut().enumerate() {
-                let look = |ticket| match gates[nth].reserve(bytes, Asks::Waiting(ticket), now) {
-                    Room::Granted(delay) => Some(Some((nth, delay))),
+                let look = |ticket| match gates[nth].reserve(bytes, Some(ticket), now) {
+                    Room::Granted(delay) => Some(Found::Room(nth, delay)),
                     Room::Full(again) => {
                         until = until.into_iter().chain(again).min();
                         None
                     }
-                    Room::Ended | Room::TooLarge | Room::Open => Some(None),
+                    Room::Ended | Room::TooLarge | Room::Open => Some(Found::Change),
                 };
                 if let Poll::Ready(found) = turn.poll(cx, look) {
-                    return Poll::Ready(Some(found));
+                    return Poll::Ready(found);
                 }
             }
             if last.is_some_and(|last| now >= last) {
-                return Poll::Ready(None);
+                return Poll::Ready(Found::Deadline);
+            }
+            if let Some((waiting, on_wait_cycle)) = &mut waiting {
+                if now >= look_for_cycle {
+                    look_for_cycle = now + LOOK_FOR_CYCLE;
+                    let cycle = waiting.cycle();
+                    if let Some(cycle) = cycle.filter(|_| *on_wait_cycle != OnWaitCycle::Report) {
+                        return Poll::Ready(Found::Cycle(cycle));
+                    }
+                }
+                until = until.into_iter().chain([look_for_cycle]).min();
             }
             let Some(until) = until else { return Poll::Pending };
             // One that rings too early does no harm.
