@@ -59,7 +59,8 @@ fn limits() -> impl Strategy<Value = Limits> {
 }
 
 fn sent() -> impl Strategy<Value = Sent> {
-    let tag = proptest::option::weighted(0.5, proptest::char::range('a', 'f'));
+    // Not the one for which it matters how much time has passed.
+    let tag = proptest::option::weighted(0.5, select(&['a', 'b', 'c', 'd', 'f'][..]));
     let normal = (select(&SUBJECTS[..]), tag, 0..60_usize)
         .prop_map(|(subject, tag, pad)| Sent::new(subject, tag, None, pad));
     let panic = select(&SUBJECTS[..])
@@ -399,7 +400,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
     // checklist: A8 B3 B6 B9 B11 B13 B14
     #[test]

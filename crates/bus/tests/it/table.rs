@@ -216,7 +216,7 @@ impl Crowd<'_> {
             0..6 if self.held.len() < 20 => {
                 let options = of(client).max_messages(self.random(3) as u64);
                 let grouped = options.clone().queue_group("g");
-                let options = if self.random(4) == 0 { grouped } else { options };
+                let options = if self.random(4) == 0 && filter != ">" { grouped } else { options };
                 let one = subscribe(self.bus, filter, options);
                 ids.lock().unwrap().push(one.id());
                 self.held.push(one);
