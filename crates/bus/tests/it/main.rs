@@ -5,6 +5,7 @@
 mod batches;
 mod bucket;
 mod cycles;
+mod defects;
 mod endings;
 mod expiry;
 mod freed;
@@ -18,6 +19,7 @@ mod lossy_model;
 mod machine;
 mod memory;
 mod metrics;
+mod mixture;
 mod model;
 mod numbered;
 mod observer;
