@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
+use floodway_query::Query;
+
 use crate::budget::{Budget, Pressure};
 use crate::consumer::{Consumer, ConsumerId};
 use crate::directory::{Directory, SubscriptionId};
@@ -14,6 +16,7 @@ use crate::index::Entry;
 use crate::meter::Meter;
 use crate::observer::Watcher;
 use crate::payload::{Carried, Payload};
+use crate::queries::{Extract, QueryMeter};
 use crate::route::{Route, SubscriptionKey, Target};
 use crate::routes::Routes;
 use crate::subject::Filter;
@@ -32,6 +35,9 @@ pub struct BusConfig {
     /// What happens to the publisher whose wait would close a circle of publishers that wait for
     /// each other.
     pub on_wait_cycle: OnWaitCycle,
+    /// What is taken out of payloads for queries to ask for; of those whose filter matches a
+    /// subject, the first counts.
+    pub extract: Vec<Extract>,
 }
 
 impl Default for BusConfig {
@@ -40,6 +46,7 @@ impl Default for BusConfig {
             memory_budget: 256 << 20,
             limits: BusLimits::default(),
             on_wait_cycle: OnWaitCycle::default(),
+            extract: Vec::new(),
         }
     }
 }
@@ -71,6 +78,8 @@ pub(crate) struct Shared<P: Carried + ?Sized> {
     pub(crate) waits: Waits<P>,
     limits: BusLimits,
     on_wait_cycle: OnWaitCycle,
+    extract: Vec<Arc<Extract>>,
+    pub(crate) query_meter: QueryMeter,
     stopped: AtomicBool,
     pub(crate) meter: Meter,
 }
@@ -122,6 +131,8 @@ impl<P: Carried + ?Sized> Bus<P> {
             waits: Waits::default(),
             limits: config.limits,
             on_wait_cycle: config.on_wait_cycle,
+            extract: config.extract.iter().cloned().map(Arc::new).collect(),
+            query_meter: QueryMeter::default(),
             stopped: AtomicBool::new(false),
             meter: Meter::default(),
         };
@@ -159,11 +170,13 @@ impl<P: Carried + ?Sized> Bus<P> {
         key: SubscriptionKey,
         filter: &Filter,
         queue_group: Option<&[u8]>,
+        query: Option<Query>,
     ) -> Result<(), SubscribeError> {
         if self.budget().pressure() != Pressure::Calm {
             return Err(SubscribeError::MemoryPressure);
         }
-        let is_there = self.change(|directory| directory.insert(id, key, filter, queue_group));
+        let is_there =
+            self.change(|directory| directory.insert(id, key, filter, queue_group, query));
         if is_there { Ok(()) } else { Err(SubscribeError::Detached) }
     }
 
@@ -198,6 +211,7 @@ impl<P: Carried + ?Sized> Bus<P> {
         inbox: &Arc<Inbox<P>>,
         client: Option<Arc<str>>,
         queue_group: Option<&[u8]>,
+        query: Option<Query>,
     ) -> Result<SubscriptionId, SubscribeError> {
         let limits = &self.shared.limits;
         self.change(|directory| {
@@ -205,7 +219,7 @@ impl<P: Carried + ?Sized> Bus<P> {
             if self.is_stopped() {
                 return Err(SubscribeError::Stopped);
             }
-            directory.enter(inbox, client, queue_group, limits)
+            directory.enter(inbox, client, queue_group, query, limits)
         })
     }
 
@@ -276,7 +290,7 @@ impl<P: Carried + ?Sized> Bus<P> {
 
     /// Subscriptions in the index now.
     pub fn subscription_count(&self) -> usize {
-        self.read(|directory| directory.index.len())
+        self.read(Directory::len)
     }
 
     /// Consumers attached now.
@@ -378,11 +392,15 @@ impl<P: Carried + ?Sized> Bus<P> {
 
     pub(crate) fn matching(&self, subject: &[u8], route: &mut Route<P>) {
         self.shared.lookups.fetch_add(1, Ordering::Relaxed);
+        route.generation = self.generation();
         self.read(|directory| {
             let observers = directory.observers.iter();
             let watching = observers.filter(|observer| observer.filter().matches(subject));
             route.observers.extend(watching.cloned());
             directory.index.matches(subject, |entry| {
+                if let Some(set) = directory.set(entry) {
+                    return route.queried.push(set.clone());
+                }
                 let Some(consumer) = directory.consumer(entry.consumer) else {
                     return;
                 };
@@ -392,6 +410,10 @@ impl<P: Carried + ?Sized> Bus<P> {
                 route.add(target, group);
             });
         });
+        if !route.queried.is_empty() {
+            let mut all = self.shared.extract.iter();
+            route.extract = all.find(|extract| extract.filter.matches(subject)).cloned();
+        }
     }
 
     /// The queues of all subscription handles.
@@ -427,7 +449,7 @@ const SLOW_NAMED: usize = 5;
 impl<P: Carried + ?Sized> fmt::Debug for Bus<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (subscriptions, consumers) =
-            self.read(|directory| (directory.index.len(), directory.consumer_count()));
+            self.read(|directory| (directory.len(), directory.consumer_count()));
         let mut slow = self.subscriptions();
         slow.retain(|subscription| subscription.is_over_mark);
         slow.sort_by_key(|subscription| std::cmp::Reverse(subscription.account.queued()));

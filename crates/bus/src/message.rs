@@ -1,6 +1,7 @@
 //! Messages: borrowed while they are routed, owned once somebody keeps one.
 
 use std::borrow::Borrow;
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
 use std::sync::Arc;
@@ -91,10 +92,10 @@ impl<P: Carried + ?Sized> Message<'_, P> {
     }
 
     /// What of it is bytes, for those who look at messages of any payload: the same subject, reply
-    /// and headers, and [`crate::Payload::as_bytes`].
+    /// and headers, and [`crate::Payload::payload_bytes`].
     #[inline]
     pub fn view(&self) -> Message<'_> {
-        let payload = self.payload.as_bytes();
+        let payload = self.payload.payload_bytes();
         Message::new(self.subject, payload).with_reply(self.reply).with_headers(self.headers)
     }
 }
@@ -164,6 +165,11 @@ impl<P: Carried + ?Sized> SharedMessage<P> {
     /// What it is about.
     pub fn subject(&self) -> &[u8] {
         &self.subject
+    }
+
+    /// The subject as text, for those who show it.
+    pub fn subject_text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.subject)
     }
 
     /// Where an answer is expected.

@@ -101,6 +101,11 @@ pub struct BusMetrics {
     pub ended: Vec<(&'static str, u64)>,
     /// How often the table of subscriptions was searched; routes that are remembered save that.
     pub lookups: u64,
+    /// Queries evaluated for messages.
+    pub queries_evaluated: u64,
+    /// Payloads that were not what [`crate::BusConfig::extract`] has declared of them, and so had
+    /// no such tags.
+    pub malformed_payloads: u64,
     /// Bytes in use of the memory budget.
     pub memory_used: u64,
     /// The memory budget.
@@ -210,6 +215,8 @@ impl<P: Carried + ?Sized> Bus<P> {
             clients: self.client_count(),
             ended: all.ended,
             lookups: self.lookup_count(),
+            queries_evaluated: load(&shared.query_meter.evaluated),
+            malformed_payloads: load(&shared.query_meter.malformed),
             memory_used: self.budget().used(),
             memory_budget: self.budget().limit(),
             totals: all.totals,

@@ -4,8 +4,10 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use floodway_query::Tags;
 
 use crate::budget::{Budget, Charge};
+use crate::merge::Fold;
 use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
 
 /// What can be published: bytes, and every type that says so.
@@ -42,17 +44,52 @@ pub trait Payload: Send + Sync + 'static {
     }
 
     /// The bytes in which a key of [`crate::Policy::Conflate`] may lie; none unless it says so.
-    fn as_bytes(&self) -> &[u8] {
+    fn payload_bytes(&self) -> &[u8] {
         &[]
     }
 
-    /// The number that it is, for folds that count with it.
+    /// The number that it is, for [`crate::Fold::Numbers`]; of bytes, and of text, the decimal
+    /// number that they are.
     fn number(&self) -> Option<f64> {
         None
     }
 
+    /// Adds the attributes that queries can ask for, besides those in the headers.
+    fn tags<'t>(&'t self, tags: &mut Tags<'t>) {
+        let _ = tags;
+    }
+
     /// This one, which is queued, and a newer one of the same key as one: the fold of
-    /// [`crate::Fold::Own`]. `None` keeps the newer one.
+    /// [`crate::Fold::Own`]. `None` keeps the newer one. Called under the lock of the queue: it
+    /// must not wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use floodway::{Bus, Filter, Fold, Merge, Payload, Policy, SubscribeOptions};
+    ///
+    /// struct Traffic {
+    ///     bytes_in: u64,
+    ///     bytes_out: u64,
+    /// }
+    /// impl Payload for Traffic {
+    ///     fn merged(&self, newer: &Self) -> Option<Self> {
+    ///         let bytes_in = self.bytes_in + newer.bytes_in;
+    ///         Some(Self { bytes_in, bytes_out: self.bytes_out + newer.bytes_out })
+    ///     }
+    /// }
+    ///
+    /// let bus = Bus::<Traffic>::typed(&Default::default());
+    /// let merge = Policy::Merge(Merge { fold: Fold::Own, ..Merge::default() });
+    /// let options = SubscribeOptions::default().policy(merge);
+    /// let traffic = bus.subscribe(&Filter::new("traffic.*")?, options)?;
+    /// bus.publish("traffic.eth0", Traffic { bytes_in: 100, bytes_out: 7 })?;
+    /// bus.publish("traffic.eth0", Traffic { bytes_in: 200, bytes_out: 0 })?;
+    /// let both = traffic.recv()?;
+    /// assert_eq!((both.payload().bytes_in, both.payload().bytes_out), (300, 7));
+    /// assert_eq!(both.digest().map(|digest| digest.count()), Some(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn merged(&self, newer: &Self) -> Option<Self>
     where
         Self: Sized,
@@ -80,9 +117,14 @@ pub trait Carried: Payload + sealed::Sealed {
     #[doc(hidden)]
     fn charged(message: &Message<'_, Self>) -> usize;
 
-    /// This one and a newer one as one.
+    /// What a queued message and a newer one come to, if the fold makes a new payload of theirs.
     #[doc(hidden)]
-    fn merge_owned(&self, newer: &Self) -> Option<Self::Owned>;
+    fn merge(
+        queued: &SharedMessage<Self>,
+        newer: &Message<'_, Self>,
+        fold: &Fold,
+        budget: &Budget,
+    ) -> Option<SharedMessage<Self>>;
 }
 
 mod sealed {
@@ -108,8 +150,16 @@ impl Carried for [u8] {
         message.shared_payload().map_or(0, Bytes::len)
     }
 
-    fn merge_owned(&self, _newer: &Self) -> Option<Bytes> {
-        None
+    fn merge(
+        queued: &SharedMessage,
+        newer: &Message<'_>,
+        fold: &Fold,
+        budget: &Budget,
+    ) -> Option<SharedMessage> {
+        let payload = fold.of_bytes(&queued.payload, newer.payload)?;
+        let Message { subject, reply, headers, .. } = *newer;
+        let merged = Message::new(subject, &payload).with_reply(reply).with_headers(headers);
+        Some(SharedMessage::copy_of(&merged, budget))
     }
 }
 
@@ -132,8 +182,16 @@ impl<T: Payload> Carried for T {
         message.size()
     }
 
-    fn merge_owned(&self, newer: &Self) -> Option<T> {
-        self.merged(newer)
+    fn merge(
+        queued: &SharedMessage<T>,
+        newer: &Message<'_, T>,
+        fold: &Fold,
+        budget: &Budget,
+    ) -> Option<SharedMessage<T>> {
+        let payload = fold.of_values(&queued.payload, newer.payload)?;
+        let SharedMessage { subject, reply, headers, .. } = &**T::keep(newer, budget);
+        let (subject, reply, headers) = (subject.clone(), reply.clone(), headers.clone());
+        Some(SharedMessage::owning(subject, reply, headers, payload, budget))
     }
 }
 
@@ -159,7 +217,7 @@ impl Payload for [u8] {
     }
 
     #[inline]
-    fn as_bytes(&self) -> &[u8] {
+    fn payload_bytes(&self) -> &[u8] {
         self
     }
 
@@ -173,7 +231,7 @@ impl Payload for Bytes {
         size_of::<Self>() + self.len()
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    fn payload_bytes(&self) -> &[u8] {
         self
     }
 
@@ -187,7 +245,7 @@ impl Payload for String {
         size_of::<Self>() + self.capacity()
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    fn payload_bytes(&self) -> &[u8] {
         self.as_bytes()
     }
 
@@ -218,7 +276,7 @@ impl Payload for () {}
 impl Payload for bool {}
 impl Payload for char {}
 impl Payload for &'static str {
-    fn as_bytes(&self) -> &[u8] {
+    fn payload_bytes(&self) -> &[u8] {
         str::as_bytes(self)
     }
 }

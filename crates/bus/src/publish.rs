@@ -18,6 +18,7 @@ use crate::observer;
 use crate::payload::Carried;
 use crate::pending::{Pending, Waiting};
 use crate::pushback::{Pushback, ROUTES_REMEMBERED};
+use crate::queries::Selector;
 use crate::report::PublishReport;
 use crate::route::{Group, Route, SubscriptionKey};
 use crate::run::{Item, Runs};
@@ -51,6 +52,7 @@ pub struct Router<P: Carried + ?Sized = [u8]> {
     nobody: Arc<Route<P>>,
     random: u64,
     pending: Pending<P>,
+    selector: Selector<P>,
     /// How many messages the last batch had: so many are expected of the next.
     last_batch: usize,
 }
@@ -70,6 +72,7 @@ impl<P: Carried + ?Sized> Router<P> {
             nobody: Arc::default(),
             random,
             pending: Pending::default(),
+            selector: Selector::default(),
             last_batch: 0,
         }
     }
@@ -85,6 +88,7 @@ impl<P: Carried + ?Sized> Router<P> {
         if generation != self.generation {
             self.cache.clear();
             self.lent.clear();
+            self.selector.forget();
             self.generation = generation;
         }
         if let Some(route) = self.cache.get(subject) {
@@ -150,6 +154,7 @@ impl<P: Carried + ?Sized> Router<P> {
             keeper: Keeper::default(),
             row: Row::default(),
             route,
+            base: None,
             finished: Vec::new(),
             report: PublishReport::default(),
         }
@@ -186,6 +191,8 @@ pub struct Batch<'r, 'm, P: Carried + ?Sized = [u8]> {
     /// The last of them, which are of one subject and take `route`.
     row: Row,
     route: Arc<Route<P>>,
+    /// The route of their subject, if queries have a say in it.
+    base: Option<Arc<Route<P>>>,
     /// Consumers with subscriptions to take out of the index.
     finished: Vec<(Arc<dyn Consumer<P>>, ConsumerId)>,
     report: PublishReport,
@@ -221,7 +228,10 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
         let same_subject = first.is_some_and(|first| is_same(first.subject, message.subject));
         if !same_subject || self.router.bus.generation() != self.router.generation {
             self.close_row();
-            self.route = self.router.route(message.subject);
+            self.take_route(message.subject);
+        }
+        if self.base.is_some() {
+            self.select(&message);
         }
         let fan_out = self.route.fan_out();
         if self.route.is_empty() {
@@ -236,6 +246,26 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
         self.row.bytes += size - P::charged(&message) + SharedMessage::<P>::OVERHEAD_BYTES;
         self.messages.push(message.in_row(self.row.number));
         fan_out
+    }
+
+    fn take_route(&mut self, subject: &[u8]) {
+        let route = self.router.route(subject);
+        if route.queried.is_empty() {
+            (self.route, self.base) = (route, None);
+        } else {
+            self.base = Some(route);
+        }
+    }
+
+    /// Asks the queries who gets a message.
+    fn select(&mut self, message: &Message<'_, P>) {
+        let Some(base) = &self.base else { return };
+        let Router { bus, selector, .. } = &mut *self.router;
+        let route = selector.select(base, message, &bus.shared().query_meter);
+        if !Arc::ptr_eq(&route, &self.route) {
+            self.close_row();
+            self.route = route;
+        }
     }
 
     /// The publisher has changed, for instance its wish for an echo. Commit before.

@@ -136,6 +136,37 @@ impl<P: Carried + ?Sized> Subscription<P> {
         self.inbox.next().await
     }
 
+    /// Waits for a message, and takes up to `max` of those that are queued then, in one operation;
+    /// how many were added to `to`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Subscription::recv`]; nothing has been added.
+    ///
+    /// # Blocking
+    ///
+    /// As [`Subscription::recv`].
+    pub fn recv_many(&self, max: usize, to: &mut Vec<Delivery<P>>) -> Result<usize, RecvError> {
+        self.inbox.wait_many(max, to)
+    }
+
+    /// As [`Subscription::recv_many`], in a task of any executor.
+    ///
+    /// # Errors
+    ///
+    /// As [`Subscription::recv_many`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no message.
+    pub async fn recv_many_async(
+        &self,
+        max: usize,
+        to: &mut Vec<Delivery<P>>,
+    ) -> Result<usize, RecvError> {
+        self.inbox.next_many(max, to).await
+    }
+
     /// Takes everything queued, in one operation.
     ///
     /// What was missed behind the last message is told with the next one, or by

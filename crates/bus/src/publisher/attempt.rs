@@ -16,6 +16,7 @@ use crate::meter::Meter;
 use crate::outgoing::Outgoing;
 use crate::payload::Carried;
 use crate::publication::{Asked, Full, Grant};
+use crate::queries;
 use crate::report::{PublishError, PublishReport, Refusal};
 use crate::routes::Known;
 use crate::turns::Turn;
@@ -31,7 +32,7 @@ pub(super) fn size_of_message<P: Carried + ?Sized>(
     envelope: &Envelope<'_>,
     payload: &impl Outgoing<P>,
 ) -> u64 {
-    (envelope.size() + payload.outgoing_size()) as u64
+    (envelope.size() + payload.outgoing().size()) as u64
 }
 
 /// Blocks until `poll` is ready, which knows of deadlines itself.
@@ -98,6 +99,18 @@ impl<P: Carried + ?Sized> Bus<P> {
         };
         let now = now.unwrap_or_else(Instant::now);
         let started = Meter::measures(nth).then(Instant::now);
+        // If subscriptions have come or gone since, what was given is kept where they are still there.
+        let route = match &held {
+            Some(grant) if grant.is_of(&route) => grant.route().clone(),
+            _ if route.queried.is_empty() => route,
+            _ => {
+                let view = envelope.view(payload.outgoing());
+                queries::route_of(&route, &view, &self.shared().query_meter)
+            }
+        };
+        if route.is_empty() {
+            return Attempt::Done(Ok(PublishReport::default()));
+        }
         let held = held.map(|grant| grant.moved_to(&route));
         let grant = match held {
             None if !route.has_gates => Grant::new(route, 0),
@@ -216,7 +229,7 @@ impl<P: Carried + ?Sized> Bus<P> {
         match first_room(&gates, bytes, last, waiting).await {
             Found::Room(nth, delay) => {
                 let mut grant = Grant::new(full.route.clone(), bytes);
-                grant.hold(full.places[nth], delay);
+                grant.hold_first(full.places[nth], delay);
                 Ok(Some(grant))
             }
             Found::Change => Ok(None),

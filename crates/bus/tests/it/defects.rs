@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use floodway::{
-    Bus, BusConfig, BusLimits, EndReason, Envelope, Filter, LossReason, Policy, RecvError, Refusal,
-    SubscribeError, SubscribeOptions, Subscription, SubscriptionId,
+    Bus, BusConfig, BusLimits, EndReason, Envelope, Filter, LossReason, Missed, Policy, RecvError,
+    Refusal, SubscribeError, SubscribeOptions, Subscription, SubscriptionId,
 };
 
 use crate::task::Task;
@@ -127,7 +127,7 @@ fn b6_nothing_is_dropped_in_silence() {
             assert_eq!(report.queued + report.lost(), 1, "the publisher knows");
             if n % 20 == 0 {
                 let message = slow.recv().unwrap();
-                told += message.missed().map_or(0, |missed| missed.total());
+                told += message.missed().map_or(0, Missed::total);
                 received += 1;
                 assert!(message.seq() >= received + told, "what is missed comes first");
             }
@@ -136,7 +136,7 @@ fn b6_nothing_is_dropped_in_silence() {
             match slow.try_recv() {
                 Ok(message) => {
                     received += 1;
-                    told += message.missed().map_or(0, |missed| missed.total());
+                    told += message.missed().map_or(0, Missed::total);
                 }
                 Err(RecvError::Missed(missed)) => told += missed.total(),
                 Err(_) => break,
@@ -158,7 +158,7 @@ fn b7_every_loss_shows_in_the_sequence_and_a_client_is_who_it_says() {
     (0..100).for_each(|_| _ = bus.publish("s", "x").unwrap());
     let mut last = 0;
     for message in one.take_backlog() {
-        let missed = message.missed().map_or(0, |missed| missed.total());
+        let missed = message.missed().map_or(0, Missed::total);
         assert_eq!((message.seq(), message.subscription()), (last + missed + 1, one.id()));
         last = message.seq();
     }

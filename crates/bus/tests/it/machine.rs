@@ -303,6 +303,19 @@ impl World {
         Ok(())
     }
 
+    fn observe(&mut self, filter: &str) -> Result<(), TestCaseError> {
+        let deadline = Duration::from_secs(60);
+        let options = ObserveOptions { deadline, ..ObserveOptions::default() };
+        let filter = Filter::new(filter).unwrap();
+        let observer = self.bus.observe(&filter, options, |message| {
+            assert!(!message.payload().starts_with(b"!"), "on purpose");
+        });
+        prop_assert_eq!(observer.is_err(), self.stopped);
+        let watched = |observer| Watched { filter, observer, shown: 0, panics: 0 };
+        self.observers.extend(observer.map(watched));
+        Ok(())
+    }
+
     fn apply(&mut self, op: Op) -> Result<(), TestCaseError> {
         match op {
             Op::Subscribe(filter, client, rule, limits) => {
@@ -325,17 +338,7 @@ impl World {
                 prop_assert_eq!(ended, of.len());
                 of.into_iter().for_each(|pair| pair.model.ended = Some("unsubscribed"));
             }
-            Op::Observe(filter) if self.observers.len() < 2 => {
-                let deadline = Duration::from_secs(60);
-                let options = ObserveOptions { deadline, ..ObserveOptions::default() };
-                let filter = Filter::new(filter).unwrap();
-                let observer = self.bus.observe(&filter, options, |message| {
-                    assert!(!message.payload().starts_with(b"!"), "on purpose");
-                });
-                prop_assert_eq!(observer.is_err(), self.stopped);
-                let watched = |observer| Watched { filter, observer, shown: 0, panics: 0 };
-                self.observers.extend(observer.map(watched));
-            }
+            Op::Observe(filter) if self.observers.len() < 2 => self.observe(filter)?,
             Op::Publish(sent) => {
                 let outcome = self.bus.publish(envelope(&sent), sent.payload.as_bytes());
                 self.judge(&sent, outcome)?;

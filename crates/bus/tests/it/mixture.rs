@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use floodway::{
-    Bus, BusConfig, Delivery, Envelope, Filter, Limits, ObserveOptions, OnWaitCycle, Overflow,
-    Policy, RecvError, SubscribeOptions, Subscription,
+    Bus, BusConfig, Delivery, Envelope, Filter, Limits, Missed, ObserveOptions, OnWaitCycle,
+    Overflow, Policy, RecvError, SubscribeOptions, Subscription,
 };
 
 use crate::task::Task;
@@ -68,7 +68,7 @@ impl Seen {
             Err(RecvError::Missed(missed)) => Some(&**missed),
             Err(_) => return false,
         };
-        let missed_here = missed.map_or(0, |missed| missed.total());
+        let missed_here = missed.map_or(0, Missed::total);
         self.told += missed_here;
         if let Ok(delivery) = &next {
             self.received += 1;

@@ -1,5 +1,6 @@
 //! A subscription as a stream, and in tasks of an executor.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,6 +39,26 @@ fn it_gives_the_messages_then_the_end_then_nothing() {
     let end = next().map(|item| item.map(|item| item.map(|_| ())));
     assert_eq!(end, Poll::Ready(Some(Err(RecvError::Ended(EndReason::ServerStopped)))));
     assert!(matches!(next(), Poll::Ready(None)) && matches!(next(), Poll::Ready(None)));
+}
+
+#[test]
+fn many_are_taken_at_once_up_to_as_many_as_asked_for() {
+    let bus = Bus::default();
+    let all = bus.subscribe(&Filter::new("s").unwrap(), SubscribeOptions::default()).unwrap();
+    for n in 0..10_u8 {
+        bus.publish("s", [n]).unwrap();
+    }
+    let mut got = Vec::new();
+    assert_eq!(all.recv_many(4, &mut got), Ok(4));
+    assert_eq!(all.recv_many(0, &mut got), Ok(1), "none would be no answer");
+    {
+        let mut taking = std::pin::pin!(all.recv_many_async(100, &mut got));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert_eq!(taking.as_mut().poll(&mut cx), Poll::Ready(Ok(5)));
+    }
+    assert_eq!(got.iter().map(|one| one.payload()[0]).collect::<Vec<_>>(), Vec::from_iter(0..10));
+    all.unsubscribe();
+    assert_eq!(all.recv_many(4, &mut got), Err(RecvError::Ended(EndReason::Unsubscribed)));
 }
 
 /// A wake-up that a dropped stream had got goes to another one who waits.
