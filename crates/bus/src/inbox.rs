@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Instant;
 
-use floodway_queue::{Monitor, Waiters};
+use floodway_queue::Monitor;
 
 use crate::account::{Account, LossReason};
 use crate::backlog::Backlog;
@@ -25,6 +25,7 @@ use crate::queued::Queued;
 use crate::route::SubscriptionKey;
 use crate::run::{Run, Runs};
 use crate::subject::Filter;
+use crate::turns::Turns;
 
 struct State<P: Carried + ?Sized> {
     backlog: Backlog<Queued<P>>,
@@ -61,7 +62,7 @@ pub struct Inbox<P: Carried + ?Sized = [u8]> {
     traits: AtomicU8,
     monitor: Monitor<State<P>>,
     /// Publishers that wait for room.
-    room: Waiters,
+    room: Turns,
 }
 
 /// What has to be known of a policy without the lock of the queue.
@@ -105,7 +106,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
             below_mark: Vec::new(),
             high_water: 0,
         };
-        let (monitor, room) = (Monitor::new(state), Waiters::new());
+        let (monitor, room) = (Monitor::new(state), Turns::default());
         let id = OnceLock::new();
         Self { filter, id, name, budget, born: now, traits, monitor, room }
     }

@@ -16,8 +16,6 @@ use crate::subscription::RecvError;
 #[derive(Default)]
 struct After {
     wakers: Vec<Waker>,
-    /// How many messages.
-    taken: usize,
     /// It was the last that is ever queued.
     drained: bool,
 }
@@ -83,10 +81,10 @@ impl<P: Carried + ?Sized> Inbox<P> {
         let more = std::iter::from_fn(|| self.take_message(state, now)).take(max.max(1) - 1);
         let before = to.len();
         to.extend(more);
-        after.taken = 1 + to.len() - before;
+        let taken = 1 + to.len() - before;
         after.wakers.extend(self.below_mark_wakers(state));
         after.drained = state.ended.is_some() && state.backlog.is_empty();
-        Some((Ok(after.taken), after))
+        Some((Ok(taken), after))
     }
 
     /// Ends the wait of a place.
@@ -120,14 +118,14 @@ impl<P: Carried + ?Sized> Inbox<P> {
 
     /// After something was taken: whoever waited for it goes on.
     #[inline]
-    fn has_taken(&self, After { wakers, taken, drained }: After) {
+    fn has_taken(&self, After { wakers, drained }: After) {
         wakers.into_iter().for_each(Waker::wake);
         if drained {
             self.monitor.notify();
         }
         // Without a fence: a publisher looks at the queue, under its lock, after it has
         // registered; so it either saw the room, or is seen here.
-        self.room.wake(taken as u32);
+        self.room.wake_first();
     }
 
     /// Takes the whole backlog in one operation.
@@ -157,7 +155,6 @@ impl<P: Carried + ?Sized> Inbox<P> {
         let mut after = After::default();
         if let Some(delivery) = self.take_message(state, now) {
             after.wakers = self.below_mark_wakers(state);
-            after.taken = 1;
             after.drained = state.ended.is_some() && state.backlog.is_empty();
             return (Some(Ok(delivery)), after);
         }
