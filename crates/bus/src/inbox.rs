@@ -75,12 +75,15 @@ impl Traits {
     const GATED: u8 = 2;
     /// It says something about the pace of publishers.
     const SETS_PACE: u8 = 4;
+    /// What is queued gets too old.
+    const EXPIRES: u8 = 8;
 
     fn of(overflow: &Overflow) -> u8 {
         let limits = &overflow.limits;
         let timed = limits.behind.is_some() || limits.ttl.is_some();
         let bit = |is: bool, bit: u8| if is { bit } else { 0 };
         bit(timed, Self::TIMED)
+            | bit(limits.ttl.is_some(), Self::EXPIRES)
             | bit(overflow.policy.makes_wait(), Self::GATED)
             | bit(!overflow.may_lose(), Self::SETS_PACE)
     }
@@ -188,6 +191,13 @@ impl<P: Carried + ?Sized> Inbox<P> {
         if self.is(Traits::TIMED) { Instant::now() } else { self.born }
     }
 
+    /// The clock for who is about to take something, which mostly need not be read: when the last
+    /// in line is taken, nobody is behind, and what comes next says since when somebody may be.
+    fn clock_to_take(&self, state: &State<P>) -> Instant {
+        let is_last = state.backlog.depth().messages <= 1;
+        if is_last && !self.is(Traits::EXPIRES) { state.progress } else { self.clock() }
+    }
+
     pub(crate) fn try_next(&self, now: Instant) -> Option<Next<P>> {
         let (next, wakers) = self.monitor.with(|state| self.take_next(state, now));
         self.has_made_room(wakers);
@@ -197,7 +207,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
     pub(crate) fn wait_next(&self, deadline: Option<Instant>) -> Result<Next<P>, WaitError> {
         let mut wakers = Vec::new();
         let next = self.monitor.wait(deadline, |state| {
-            let (next, woken) = self.take_next(state, self.clock());
+            let (next, woken) = self.take_next(state, self.clock_to_take(state));
             wakers.extend(woken);
             next
         });
@@ -210,7 +220,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
         poll_fn(|cx| {
             let mut wakers = Vec::new();
             let next = watch.poll(cx, |state| {
-                let (next, woken) = self.take_next(state, self.clock());
+                let (next, woken) = self.take_next(state, self.clock_to_take(state));
                 wakers.extend(woken);
                 next
             });
@@ -288,6 +298,9 @@ impl<P: Carried + ?Sized> Inbox<P> {
 
     /// Why it is to end now because its consumer took nothing for too long.
     fn overdue(&self, state: &mut State<P>, now: Instant) -> Option<EndReason> {
+        if state.backlog.is_empty() || !self.is(Traits::TIMED) {
+            return None;
+        }
         let stalled = now.saturating_duration_since(state.progress);
         state.backlog.overflow().overdue(state.backlog.depth(), stalled)
     }
@@ -333,9 +346,12 @@ impl<P: Carried + ?Sized> Inbox<P> {
 impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
     fn deliver(&self, runs: Runs<'_, P>, now: Instant) -> Taken {
         let (mut taken, wakers) = self.monitor.with(|state| {
-            let mut taken = Taken::default();
-            for (_, run) in runs.iter() {
+            // Mostly there is one.
+            let (_, run, mut later) = runs.split_first();
+            let mut taken = self.enqueue(state, run, now);
+            while let Some((_, run, rest)) = later.map(Runs::split_first) {
                 taken.add(self.enqueue(state, run, now));
+                later = rest;
             }
             self.delivered(state, &mut taken);
             (taken, self.below_mark_wakers(state))
