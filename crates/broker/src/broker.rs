@@ -209,7 +209,7 @@ impl Broker {
             }
         });
         let Some(key) = entered? else { return Ok(Subscribed::Duplicate) };
-        match self.bus.register(consumer, key, &filter, group.as_deref()) {
+        match self.bus.register(consumer, key, &filter, group.as_deref(), None) {
             Ok(()) => Ok(Subscribed::New),
             Err(refused) => {
                 session.with_outbox(|outbox| outbox.retract(key));

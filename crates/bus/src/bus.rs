@@ -5,13 +5,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
+use floodway_query::Query;
+
 use crate::budget::{Budget, Pressure};
 use crate::consumer::{Consumer, ConsumerId};
 use crate::directory::{Directory, SubscriptionId};
 use crate::end::EndReason;
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, SubscriptionMetrics};
 use crate::index::Entry;
+use crate::meter::Meter;
+use crate::observer::Watcher;
 use crate::payload::{Carried, Payload};
+use crate::queries::{Extract, QueryMeter};
 use crate::route::{Route, SubscriptionKey, Target};
 use crate::routes::Routes;
 use crate::subject::Filter;
@@ -30,6 +35,9 @@ pub struct BusConfig {
     /// What happens to the publisher whose wait would close a circle of publishers that wait for
     /// each other.
     pub on_wait_cycle: OnWaitCycle,
+    /// What is taken out of payloads for queries to ask for; of those whose filter matches a
+    /// subject, the first counts.
+    pub extract: Vec<Extract>,
 }
 
 impl Default for BusConfig {
@@ -38,6 +46,7 @@ impl Default for BusConfig {
             memory_budget: 256 << 20,
             limits: BusLimits::default(),
             on_wait_cycle: OnWaitCycle::default(),
+            extract: Vec::new(),
         }
     }
 }
@@ -69,7 +78,10 @@ pub(crate) struct Shared<P: Carried + ?Sized> {
     pub(crate) waits: Waits<P>,
     limits: BusLimits,
     on_wait_cycle: OnWaitCycle,
+    extract: Vec<Arc<Extract>>,
+    pub(crate) query_meter: QueryMeter,
     stopped: AtomicBool,
+    pub(crate) meter: Meter,
 }
 
 /// See the [crate documentation](crate). Clones are the same bus.
@@ -119,7 +131,10 @@ impl<P: Carried + ?Sized> Bus<P> {
             waits: Waits::default(),
             limits: config.limits,
             on_wait_cycle: config.on_wait_cycle,
+            extract: config.extract.iter().cloned().map(Arc::new).collect(),
+            query_meter: QueryMeter::default(),
             stopped: AtomicBool::new(false),
+            meter: Meter::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -155,11 +170,13 @@ impl<P: Carried + ?Sized> Bus<P> {
         key: SubscriptionKey,
         filter: &Filter,
         queue_group: Option<&[u8]>,
+        query: Option<Query>,
     ) -> Result<(), SubscribeError> {
         if self.budget().pressure() != Pressure::Calm {
             return Err(SubscribeError::MemoryPressure);
         }
-        let is_there = self.change(|directory| directory.insert(id, key, filter, queue_group));
+        let is_there =
+            self.change(|directory| directory.insert(id, key, filter, queue_group, query));
         if is_there { Ok(()) } else { Err(SubscribeError::Detached) }
     }
 
@@ -194,6 +211,7 @@ impl<P: Carried + ?Sized> Bus<P> {
         inbox: &Arc<Inbox<P>>,
         client: Option<Arc<str>>,
         queue_group: Option<&[u8]>,
+        query: Option<Query>,
     ) -> Result<SubscriptionId, SubscribeError> {
         let limits = &self.shared.limits;
         self.change(|directory| {
@@ -201,12 +219,39 @@ impl<P: Carried + ?Sized> Bus<P> {
             if self.is_stopped() {
                 return Err(SubscribeError::Stopped);
             }
-            directory.enter(inbox, client, queue_group, limits)
+            directory.enter(inbox, client, queue_group, query, limits)
         })
     }
 
+    pub(crate) fn add_observer(&self, watcher: &Arc<Watcher<P>>) -> Result<(), SubscribeError> {
+        self.change(|directory| {
+            if self.is_stopped() {
+                return Err(SubscribeError::Stopped);
+            }
+            directory.observers.push(watcher.clone());
+            Ok(())
+        })
+    }
+
+    pub(crate) fn remove_observer(&self, watcher: &Arc<Watcher<P>>) {
+        self.change(|directory| {
+            directory.observers.retain(|other| !Arc::ptr_eq(other, watcher));
+        });
+    }
+
+    /// From here on nothing is published and nobody subscribes.
+    pub(crate) fn begin_stop(&self) {
+        // Under the lock of the table: whoever came before is found in it afterwards.
+        self.change(|_| self.shared.stopped.store(true, Ordering::Release));
+    }
+
+    pub(crate) fn observers(&self) -> Vec<Arc<Watcher<P>>> {
+        self.read(|directory| directory.observers.clone())
+    }
+
     /// A subscription handle is dropped.
-    pub(crate) fn leave(&self, id: SubscriptionId, _inbox: &Arc<Inbox<P>>) {
+    pub(crate) fn leave(&self, id: SubscriptionId, inbox: &Inbox<P>) {
+        self.shared.meter.close(&inbox.account(), inbox.end_reason().as_ref());
         self.detach(id.consumer());
         self.shared.waits.forget_consumer(id.consumer());
     }
@@ -244,7 +289,7 @@ impl<P: Carried + ?Sized> Bus<P> {
 
     /// Subscriptions in the index now.
     pub fn subscription_count(&self) -> usize {
-        self.read(|directory| directory.index.len())
+        self.read(Directory::len)
     }
 
     /// Consumers attached now.
@@ -346,8 +391,15 @@ impl<P: Carried + ?Sized> Bus<P> {
 
     pub(crate) fn matching(&self, subject: &[u8], route: &mut Route<P>) {
         self.shared.lookups.fetch_add(1, Ordering::Relaxed);
+        route.generation = self.generation();
         self.read(|directory| {
+            let observers = directory.observers.iter();
+            let watching = observers.filter(|observer| observer.filter().matches(subject));
+            route.observers.extend(watching.cloned());
             directory.index.matches(subject, |entry| {
+                if let Some(set) = directory.set(entry) {
+                    return route.queried.push(set.clone());
+                }
                 let Some(consumer) = directory.consumer(entry.consumer) else {
                     return;
                 };
@@ -357,6 +409,15 @@ impl<P: Carried + ?Sized> Bus<P> {
                 route.add(target, group);
             });
         });
+        if !route.queried.is_empty() {
+            let mut all = self.shared.extract.iter();
+            route.extract = all.find(|extract| extract.filter.matches(subject)).cloned();
+        }
+    }
+
+    /// The queues of all subscription handles.
+    pub(crate) fn inboxes(&self) -> Vec<Arc<Inbox<P>>> {
+        self.read(|directory| directory.handles().map(|(_, inbox, _)| inbox.clone()).collect())
     }
 
     fn consumers(&self) -> Vec<(ConsumerId, Arc<dyn Consumer<P>>)> {
@@ -379,15 +440,37 @@ impl<P: Carried + ?Sized> Bus<P> {
     }
 }
 
+/// So many slow subscriptions are named.
+const SLOW_NAMED: usize = 5;
+
+/// How full it is, and who is slow: the subscriptions over their mark, those with the most queued
+/// first.
 impl<P: Carried + ?Sized> fmt::Debug for Bus<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (subscriptions, consumers) =
-            self.read(|directory| (directory.index.len(), directory.consumer_count()));
+            self.read(|directory| (directory.len(), directory.consumer_count()));
+        let mut slow = self.subscriptions();
+        slow.retain(|subscription| subscription.is_over_mark);
+        slow.sort_by_key(|subscription| std::cmp::Reverse(subscription.account.queued()));
+        let named: Vec<_> = slow.iter().take(SLOW_NAMED).map(Slow).collect();
         f.debug_struct("Bus")
             .field("subscriptions", &subscriptions)
             .field("consumers", &consumers)
             .field("memory_used", &self.budget().used())
             .field("memory_budget", &self.budget().limit())
+            .field("slow", &slow.len())
+            .field("slowest", &named)
             .finish()
+    }
+}
+
+/// A slow subscription in one line.
+struct Slow<'a>(&'a SubscriptionMetrics);
+
+impl fmt::Debug for Slow<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SubscriptionMetrics { id, name, policy, account, stalled, .. } = self.0;
+        write!(f, "{name} (number {id}, {policy}): {} queued, ", account.queued())?;
+        write!(f, "took nothing for {stalled:.1?}")
     }
 }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use floodway_query::Query;
 use hashbrown::HashMap;
 use slab::Slab;
 
@@ -12,8 +13,10 @@ use crate::bus::BusLimits;
 use crate::consumer::{Consumer, ConsumerId};
 use crate::inbox::Inbox;
 use crate::index::{Entry, SubjectIndex};
+use crate::observer::Watcher;
 use crate::payload::Carried;
-use crate::route::SubscriptionKey;
+use crate::queries::QuerySet;
+use crate::route::{SubscriptionKey, Target};
 use crate::subject::Filter;
 use crate::subscribe::SubscribeError;
 
@@ -92,6 +95,13 @@ pub(crate) struct Directory<P: Carried + ?Sized> {
     last_seat: u32,
     last_serial: u64,
     groups: QueueGroups,
+    /// Queried subscriptions, by filter.
+    sets: Slab<Arc<QuerySet<P>>>,
+    set_of: HashMap<Arc<[u8]>, usize>,
+    /// How many there are in them.
+    queried: usize,
+    /// Those who see messages first: few, and thus in no index.
+    pub(crate) observers: Vec<Arc<Watcher<P>>>,
     /// Subscriptions of each client that has any.
     clients: HashMap<Arc<str>, usize>,
 }
@@ -104,6 +114,10 @@ impl<P: Carried + ?Sized> Default for Directory<P> {
             last_seat: 0,
             last_serial: 0,
             groups: QueueGroups::default(),
+            sets: Slab::new(),
+            set_of: HashMap::new(),
+            queried: 0,
+            observers: Vec::new(),
             clients: HashMap::new(),
         }
     }
@@ -131,6 +145,7 @@ impl<P: Carried + ?Sized> Directory<P> {
         inbox: &Arc<Inbox<P>>,
         client: Option<Arc<str>>,
         queue_group: Option<&[u8]>,
+        query: Option<Query>,
         limits: &BusLimits,
     ) -> Result<SubscriptionId, SubscribeError> {
         self.check(client.as_deref(), limits)?;
@@ -145,12 +160,12 @@ impl<P: Carried + ?Sized> Directory<P> {
         if let Some(taken) = self.seats.get_mut(&seat.0) {
             taken.handle = Some(Handle { id, inbox: inbox.clone(), client });
         }
-        self.insert(seat, SubscriptionKey::ONLY, inbox.filter(), queue_group);
+        self.insert(seat, SubscriptionKey::ONLY, inbox.filter(), queue_group, query);
         Ok(id)
     }
 
     fn check(&self, client: Option<&str>, limits: &BusLimits) -> Result<(), SubscribeError> {
-        if let Some(limit) = limits.subscriptions.filter(|&most| self.index.len() >= most) {
+        if let Some(limit) = limits.subscriptions.filter(|&most| self.len() >= most) {
             return Err(SubscribeError::TooManySubscriptions { limit });
         }
         let Some(client) = client else { return Ok(()) };
@@ -176,21 +191,58 @@ impl<P: Carried + ?Sized> Directory<P> {
         key: SubscriptionKey,
         filter: &Filter,
         queue_group: Option<&[u8]>,
+        query: Option<Query>,
     ) -> bool {
-        let is_there = self.seats.contains_key(&id.0);
-        if is_there {
-            let group = queue_group.map_or(Entry::NO_GROUP, |name| self.groups.join(name));
-            let entry = Entry { consumer: id.0, slot: key.slot, serial: key.serial, group };
-            self.index.insert(filter, entry);
+        let Some(seat) = self.seats.get(&id.0) else { return false };
+        let group = queue_group.map(|name| self.groups.join(name));
+        match query {
+            Some(query) => {
+                let target = Target { consumer: seat.consumer.clone(), id, key };
+                self.set_for(filter).insert(target, group, query);
+                self.queried += 1;
+            }
+            None => {
+                let group = group.unwrap_or(Entry::NO_GROUP);
+                let entry = Entry { consumer: id.0, slot: key.slot, serial: key.serial, group };
+                self.index.insert(filter, entry);
+            }
         }
-        is_there
+        true
+    }
+
+    /// The queried subscriptions of a filter.
+    fn set_for(&mut self, filter: &Filter) -> &QuerySet<P> {
+        let known = self.set_of.get(filter.as_bytes()).copied();
+        let at = known.unwrap_or_else(|| {
+            let at = self.sets.insert(Arc::new(QuerySet::new()));
+            self.set_of.insert(filter.shared_text().clone(), at);
+            self.index.insert(filter, Entry::of_set(at));
+            at
+        });
+        &self.sets[at]
+    }
+
+    /// The subscriptions there are.
+    pub(crate) fn len(&self) -> usize {
+        self.index.len() - self.sets.len() + self.queried
+    }
+
+    /// The queried subscriptions that an entry of the index stands for.
+    pub(crate) fn set(&self, entry: &Entry) -> Option<&Arc<QuerySet<P>>> {
+        self.sets.get(entry.consumer as usize).filter(|_| entry.group == Entry::QUERIED)
     }
 
     /// Takes a subscription out; false if it was not there (any more).
     pub(crate) fn remove(&mut self, id: ConsumerId, key: SubscriptionKey, filter: &Filter) -> bool {
-        let Some(entry) = self.index.remove(filter, id.0, key) else { return false };
-        if entry.group != Entry::NO_GROUP {
-            self.groups.leave(entry.group);
+        let group = match self.index.remove(filter, id.0, key) {
+            Some(entry) => Some(entry.group).filter(|&group| group != Entry::NO_GROUP),
+            None => match self.remove_queried(id, key, filter) {
+                Some(group) => group,
+                None => return false,
+            },
+        };
+        if let Some(group) = group {
+            self.groups.leave(group);
         }
         let handle = self.seats.get_mut(&id.0).and_then(|seat| seat.handle.as_mut());
         if let Some(client) = handle.and_then(|handle| handle.client.take())
@@ -202,6 +254,27 @@ impl<P: Carried + ?Sized> Directory<P> {
             }
         }
         true
+    }
+
+    /// Takes a queried subscription out; the group it was in, if it was there.
+    fn remove_queried(
+        &mut self,
+        id: ConsumerId,
+        key: SubscriptionKey,
+        filter: &Filter,
+    ) -> Option<Option<u32>> {
+        let at = *self.set_of.get(filter.as_bytes())?;
+        let consumer = self.seats.get(&id.0)?.consumer.clone();
+        let (group, none_left) = self.sets[at].remove(Target { consumer, id, key });
+        let group = group?;
+        self.queried -= 1;
+        if none_left {
+            let entry = Entry::of_set(at);
+            self.index.remove(filter, entry.consumer, entry.key());
+            self.set_of.remove(filter.as_bytes());
+            self.sets.remove(at);
+        }
+        Some(group)
     }
 
     /// Takes a consumer's place away.

@@ -1,8 +1,11 @@
 //! What a message is published with besides its payload.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use crate::headers;
+use crate::message::Message;
+use crate::payload::Carried;
 
 /// The subject of a message, and, if it has them, the subject for answers and its attributes.
 ///
@@ -50,6 +53,19 @@ impl<'a> Envelope<'a> {
             self.bad_header.get_or_insert_with(|| format!("{name}: {value}"));
         }
         self
+    }
+
+    /// The message that it makes with a payload, to look at and not to keep.
+    pub(crate) fn view<'m, P: Carried + ?Sized>(&'m self, payload: &'m P) -> Message<'m, P> {
+        Message {
+            subject: &self.subject,
+            reply: self.reply.as_deref(),
+            headers: &self.headers,
+            payload,
+            kept: OnceCell::new(),
+            row: 0,
+            shared_subject: None,
+        }
     }
 
     /// Bytes that count against limits.

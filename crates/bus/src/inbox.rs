@@ -1,15 +1,16 @@
 //! The queue behind a [`crate::Subscription`] handle.
 
 mod gate;
+mod metrics;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::Waker;
-use std::time::Instant;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
-use floodway_queue::{Monitor, WaitError, Waiters};
+use floodway_queue::{Monitor, Place, WaitError, Waiters};
 
 use crate::account::{Account, LossReason};
 use crate::backlog::Backlog;
@@ -27,6 +28,9 @@ use crate::run::{Run, Runs};
 use crate::subject::Filter;
 use crate::subscription::RecvError;
 
+/// Time since the inbox was made, so that it is subtracted once for all that depends on it.
+type Age = Duration;
+
 struct State<P: Carried + ?Sized> {
     backlog: Backlog<Arc<SharedMessage<P>>>,
     account: Account,
@@ -35,7 +39,7 @@ struct State<P: Carried + ?Sized> {
     /// Whether the index still has to be told that it ended.
     to_reap: bool,
     /// When the consumer last took something, or the queue last became non-empty.
-    progress: Instant,
+    progress: Age,
     below_mark: Vec<Waker>,
     /// The longest it ever was, in messages.
     high_water: u64,
@@ -89,6 +93,21 @@ impl Traits {
     }
 }
 
+/// What has to follow when something was taken.
+#[derive(Default)]
+struct After {
+    wakers: Vec<Waker>,
+    /// How many messages.
+    taken: usize,
+    /// It was the last that is ever queued.
+    drained: bool,
+}
+
+pub use metrics::SubscriptionMetrics;
+
+/// How many were taken.
+type Taking = Result<usize, RecvError>;
+
 type Next<P> = Result<Delivery<P>, RecvError>;
 
 impl<P: Carried + ?Sized> Inbox<P> {
@@ -105,7 +124,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
             account: Account::default(),
             ended: None,
             to_reap: false,
-            progress: now,
+            progress: Age::ZERO,
             below_mark: Vec::new(),
             high_water: 0,
         };
@@ -183,6 +202,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
             state.account.lose_queued(LossReason::Unsubscribed);
             (self.take_all(state), std::mem::take(&mut state.below_mark))
         });
+        self.monitor.notify();
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -195,48 +215,112 @@ impl<P: Carried + ?Sized> Inbox<P> {
     /// in line is taken, nobody is behind, and what comes next says since when somebody may be.
     fn clock_to_take(&self, state: &State<P>) -> Instant {
         let is_last = state.backlog.depth().messages <= 1;
-        if is_last && !self.is(Traits::EXPIRES) { state.progress } else { self.clock() }
+        if is_last && !self.is(Traits::EXPIRES) {
+            return self.born + state.progress;
+        }
+        self.clock()
     }
 
     pub(crate) fn try_next(&self, now: Instant) -> Option<Next<P>> {
-        let (next, wakers) = self.monitor.with(|state| self.take_next(state, now));
-        self.has_made_room(wakers);
-        next
+        let took = self.monitor.with(|state| self.take_next(state, now));
+        self.finish(took)
     }
 
     pub(crate) fn wait_next(&self, deadline: Option<Instant>) -> Result<Next<P>, WaitError> {
-        let mut wakers = Vec::new();
-        let next = self.monitor.wait(deadline, |state| {
-            let (next, woken) = self.take_next(state, self.clock_to_take(state));
-            wakers.extend(woken);
-            next
-        });
-        self.has_made_room(wakers);
-        next
+        let took = self.monitor.wait(deadline, |state| self.take_some(state))?;
+        Ok(self.finish_some(took))
     }
 
     pub(crate) async fn next(&self) -> Next<P> {
         let mut watch = self.monitor.watch();
-        poll_fn(|cx| {
-            let mut wakers = Vec::new();
-            let next = watch.poll(cx, |state| {
-                let (next, woken) = self.take_next(state, self.clock_to_take(state));
-                wakers.extend(woken);
-                next
-            });
-            self.has_made_room(wakers);
-            next
-        })
-        .await
+        let took = poll_fn(|cx| watch.poll(cx, |state| self.take_some(state))).await;
+        self.finish_some(took)
+    }
+
+    /// As [`Inbox::next`], by somebody who keeps its place in the line of those who wait.
+    pub(crate) fn poll_next(&self, place: &mut Place, cx: &mut Context<'_>) -> Poll<Next<P>> {
+        let took = self.monitor.poll(place, cx, |state| self.take_some(state));
+        took.map(|took| self.finish_some(took))
+    }
+
+    /// Waits for a message, and takes up to `max` of them.
+    pub(crate) fn wait_many(&self, max: usize, to: &mut Vec<Delivery<P>>) -> Taking {
+        let took = self.monitor.wait(None, |state| self.take_many(state, max, to));
+        let (taken, after) = took.expect("without a deadline it does not give up");
+        self.has_taken(after);
+        taken
+    }
+
+    /// The same in a task.
+    pub(crate) async fn next_many(&self, max: usize, to: &mut Vec<Delivery<P>>) -> Taking {
+        let mut watch = self.monitor.watch();
+        let mut take = |state: &mut State<P>| self.take_many(state, max, to);
+        let (taken, after) = poll_fn(|cx| watch.poll(cx, &mut take)).await;
+        self.has_taken(after);
+        taken
+    }
+
+    fn take_many(
+        &self,
+        state: &mut State<P>,
+        max: usize,
+        to: &mut Vec<Delivery<P>>,
+    ) -> Option<(Taking, After)> {
+        let now = self.clock();
+        let (first, mut after) = self.take_next(state, now);
+        let first = match first? {
+            Ok(first) => first,
+            Err(error) => return Some((Err(error), after)),
+        };
+        to.push(first);
+        let more = std::iter::from_fn(|| self.take_message(state, now)).take(max.max(1) - 1);
+        let before = to.len();
+        to.extend(more);
+        after.taken = 1 + to.len() - before;
+        after.wakers.extend(self.below_mark_wakers(state));
+        after.drained = state.ended.is_some() && state.backlog.is_empty();
+        Some((Ok(after.taken), after))
+    }
+
+    /// Ends the wait of a place.
+    pub(crate) fn give_up(&self, place: &mut Place) {
+        self.monitor.give_up(place);
+    }
+
+    /// What is queued when everything has been read after the end, or at `deadline`.
+    pub(crate) fn wait_drained(&self, deadline: Instant) -> Option<u64> {
+        let drained = |state: &mut State<P>| state.backlog.is_empty().then_some(());
+        match self.monitor.wait(Some(deadline), drained) {
+            Ok(()) => None,
+            Err(_timed_out) => Some(self.account().queued()).filter(|&queued| queued > 0),
+        }
+    }
+
+    fn take_some(&self, state: &mut State<P>) -> Option<(Next<P>, After)> {
+        let (next, after) = self.take_next(state, self.clock_to_take(state));
+        next.map(|next| (next, after))
+    }
+
+    fn finish(&self, (next, after): (Option<Next<P>>, After)) -> Option<Next<P>> {
+        self.has_taken(after);
+        next
+    }
+
+    fn finish_some(&self, (next, after): (Next<P>, After)) -> Next<P> {
+        self.has_taken(after);
+        next
     }
 
     /// After something was taken: whoever waited for it goes on.
     #[inline]
-    fn has_made_room(&self, wakers: Vec<Waker>) {
+    fn has_taken(&self, After { wakers, taken, drained }: After) {
         wakers.into_iter().for_each(Waker::wake);
+        if drained {
+            self.monitor.notify();
+        }
         // Without a fence: a publisher looks at the queue, under its lock, after it has
         // registered; so it either saw the room, or is seen here.
-        self.room.wake(1);
+        self.room.wake(taken as u32);
     }
 
     /// Takes the whole backlog in one operation.
@@ -247,27 +331,34 @@ impl<P: Carried + ?Sized> Inbox<P> {
             (all, std::mem::take(&mut state.below_mark))
         });
         wakers.into_iter().for_each(Waker::wake);
+        // All of them: there may be room for any number. And whoever waits for it to be drained.
         self.room.wake_all();
+        self.monitor.notify();
         backlog
     }
 
     fn take_message(&self, state: &mut State<P>, now: Instant) -> Option<Delivery<P>> {
-        let popped = state.backlog.pop(&mut state.account, self.millis(now))?;
+        let age = self.age(now);
+        let popped = state.backlog.pop(&mut state.account, millis(age))?;
         state.account.deliver(1, popped.held.size() as u64);
-        state.progress = state.progress.max(now);
+        state.progress = state.progress.max(age);
         Some(Delivery::new(popped, self.id()))
     }
 
     /// The next message, else what was missed after the last one, else the end; and whoever waited
     /// for the queue to fall below its mark.
-    fn take_next(&self, state: &mut State<P>, now: Instant) -> (Option<Next<P>>, Vec<Waker>) {
+    fn take_next(&self, state: &mut State<P>, now: Instant) -> (Option<Next<P>>, After) {
+        let mut after = After::default();
         if let Some(delivery) = self.take_message(state, now) {
-            return (Some(Ok(delivery)), self.below_mark_wakers(state));
+            after.wakers = self.below_mark_wakers(state);
+            after.taken = 1;
+            after.drained = state.ended.is_some() && state.backlog.is_empty();
+            return (Some(Ok(delivery)), after);
         }
         if let Some(missed) = state.backlog.take_last_gap() {
-            return (Some(Err(RecvError::Missed(Box::new(missed)))), Vec::new());
+            return (Some(Err(RecvError::Missed(Box::new(missed)))), after);
         }
-        (state.ended.clone().map(|reason| Err(RecvError::Ended(reason))), Vec::new())
+        (state.ended.clone().map(|reason| Err(RecvError::Ended(reason))), after)
     }
 
     /// Lets go of everything queued; the caller books it, and frees it without the lock.
@@ -276,8 +367,8 @@ impl<P: Carried + ?Sized> Inbox<P> {
         std::mem::replace(&mut state.backlog, Backlog::new(overflow))
     }
 
-    fn millis(&self, now: Instant) -> u32 {
-        now.saturating_duration_since(self.born).as_millis() as u32
+    fn age(&self, now: Instant) -> Age {
+        now.saturating_duration_since(self.born)
     }
 
     /// Those who waited for the queue to fall below its mark, if it has, or has ended.
@@ -297,11 +388,11 @@ impl<P: Carried + ?Sized> Inbox<P> {
     }
 
     /// Why it is to end now because its consumer took nothing for too long.
-    fn overdue(&self, state: &mut State<P>, now: Instant) -> Option<EndReason> {
+    fn overdue(&self, state: &mut State<P>, age: Age) -> Option<EndReason> {
         if state.backlog.is_empty() || !self.is(Traits::TIMED) {
             return None;
         }
-        let stalled = now.saturating_duration_since(state.progress);
+        let stalled = age.saturating_sub(state.progress);
         state.backlog.overflow().overdue(state.backlog.depth(), stalled)
     }
 
@@ -316,9 +407,10 @@ impl<P: Carried + ?Sized> Inbox<P> {
             return Taken::default();
         }
         // What has expired is no longer queued, so nobody is behind of it.
-        let now_ms = self.millis(now);
+        let age = self.age(now);
+        let now_ms = millis(age);
         state.backlog.expire(&mut state.account, now_ms);
-        if let Some(reason) = self.overdue(state, now) {
+        if let Some(reason) = self.overdue(state, age) {
             let mut taken = Taken::default();
             taken.losses.count(LossReason::of_end(&reason), 1);
             state.account.refuse(LossReason::of_end(&reason), 1);
@@ -326,7 +418,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
             return taken;
         }
         if state.backlog.is_empty() {
-            state.progress = state.progress.max(now);
+            state.progress = state.progress.max(age);
         }
         let offered = state.backlog.offer(run, &mut state.account, &self.budget, now_ms);
         if let Some(reason) = offered.end {
@@ -341,6 +433,11 @@ impl<P: Carried + ?Sized> Inbox<P> {
             ..Taken::default()
         }
     }
+}
+
+/// On the clock of a backlog.
+fn millis(age: Age) -> u32 {
+    age.as_millis() as u32
 }
 
 impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
@@ -428,8 +525,9 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
 
     fn sweep(&self, now: Instant) -> bool {
         let (ended, wakers) = self.monitor.with(|state| {
-            state.backlog.sweep(&mut state.account, self.millis(now));
-            if let Some(reason) = self.overdue(state, now) {
+            let age = self.age(now);
+            state.backlog.sweep(&mut state.account, millis(age));
+            if let Some(reason) = self.overdue(state, age) {
                 state.end(reason);
             }
             (state.to_reap, self.below_mark_wakers(state))

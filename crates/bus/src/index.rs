@@ -28,6 +28,14 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) const NO_GROUP: u32 = u32::MAX;
+    /// In place of a group: it is no subscription but a set of queried ones.
+    pub(crate) const QUERIED: u32 = u32::MAX - 1;
+
+    /// The entry of a set of queried subscriptions.
+    pub(crate) fn of_set(at: usize) -> Self {
+        let slot = u32::MAX;
+        Self { consumer: at as u32, slot, serial: u32::MAX, group: Self::QUERIED }
+    }
 
     pub(crate) fn key(&self) -> SubscriptionKey {
         SubscriptionKey { slot: self.slot, serial: self.serial }

@@ -106,10 +106,10 @@ impl<P: Carried + ?Sized> Message<'_, P> {
     }
 
     /// What of it is bytes, for those who look at messages of any payload: the same subject, reply
-    /// and headers, and [`crate::Payload::as_bytes`].
+    /// and headers, and [`crate::Payload::payload_bytes`].
     #[inline]
     pub fn view(&self) -> Message<'_> {
-        let payload = self.payload.as_bytes();
+        let payload = self.payload.payload_bytes();
         Message::new(self.subject, payload).with_reply(self.reply).with_headers(self.headers)
     }
 }

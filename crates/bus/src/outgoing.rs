@@ -21,9 +21,9 @@ pub trait Outgoing<P: Carried + ?Sized>: Sized + sealed::Sealed<P> {
     #[doc(hidden)]
     fn into_back(self) -> Self::Back;
 
-    /// Bytes of it that count against limits.
+    /// What it is.
     #[doc(hidden)]
-    fn outgoing_size(&self) -> usize;
+    fn outgoing(&self) -> &P;
 
     /// Makes a message of it, for as long as `publish` takes.
     #[doc(hidden)]
@@ -49,8 +49,8 @@ impl<B: AsRef<[u8]>> Outgoing<[u8]> for B {
         Bytes::copy_from_slice(self.as_ref())
     }
 
-    fn outgoing_size(&self) -> usize {
-        self.as_ref().len()
+    fn outgoing(&self) -> &[u8] {
+        self.as_ref()
     }
 
     fn with_message<R>(
@@ -75,8 +75,8 @@ impl<T: Payload> Outgoing<T> for T {
         self
     }
 
-    fn outgoing_size(&self) -> usize {
-        self.size()
+    fn outgoing(&self) -> &T {
+        self
     }
 
     fn with_message<R>(

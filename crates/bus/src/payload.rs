@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use floodway_query::Tags;
 
 use crate::budget::{Budget, Charge};
 use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
@@ -42,13 +43,18 @@ pub trait Payload: Send + Sync + 'static {
     }
 
     /// The bytes in which a key of [`crate::Policy::Conflate`] may lie; none unless it says so.
-    fn as_bytes(&self) -> &[u8] {
+    fn payload_bytes(&self) -> &[u8] {
         &[]
     }
 
     /// The number that it is, for folds that count with it.
     fn number(&self) -> Option<f64> {
         None
+    }
+
+    /// Adds the attributes that queries can ask for, besides those in the headers.
+    fn tags<'t>(&'t self, tags: &mut Tags<'t>) {
+        let _ = tags;
     }
 
     /// This one, which is queued, and a newer one of the same key as one: the fold of
@@ -159,7 +165,7 @@ impl Payload for [u8] {
     }
 
     #[inline]
-    fn as_bytes(&self) -> &[u8] {
+    fn payload_bytes(&self) -> &[u8] {
         self
     }
 
@@ -173,7 +179,7 @@ impl Payload for Bytes {
         size_of::<Self>() + self.len()
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    fn payload_bytes(&self) -> &[u8] {
         self
     }
 
@@ -187,7 +193,7 @@ impl Payload for String {
         size_of::<Self>() + self.capacity()
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    fn payload_bytes(&self) -> &[u8] {
         self.as_bytes()
     }
 
@@ -218,7 +224,7 @@ impl Payload for () {}
 impl Payload for bool {}
 impl Payload for char {}
 impl Payload for &'static str {
-    fn as_bytes(&self) -> &[u8] {
+    fn payload_bytes(&self) -> &[u8] {
         str::as_bytes(self)
     }
 }

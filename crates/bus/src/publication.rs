@@ -3,6 +3,7 @@
 //! Asking for room is all or nothing. A [`Grant`] holds what was granted; dropping it gives that
 //! back, so a publisher that gives up, or a task that is cancelled, leaves nothing behind.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,9 @@ use crate::account::LossReason;
 use crate::bus::Bus;
 use crate::consumer::{Consumer, ConsumerId, Taken};
 use crate::envelope::Envelope;
-use crate::gate::{Gate, Room};
+use crate::gate::Room;
 use crate::message::{Message, SharedMessage};
+use crate::observer;
 use crate::payload::Carried;
 use crate::publish::Origin;
 use crate::report::{PublishReport, Refusal};
@@ -31,8 +33,10 @@ pub(crate) enum Place {
 /// Room for one message, wherever its publisher had to ask for it.
 pub(crate) struct Grant<P: Carried + ?Sized> {
     route: Arc<Route<P>>,
-    /// In the order of the route.
-    held: Vec<Place>,
+    /// In the order of the route, which is the order in which it is spent.
+    held: VecDeque<Place>,
+    /// What somebody got while it waited, and has not come to in that order.
+    prior: Option<Place>,
     /// Where the message is lost instead, because waiting would never end.
     lost_at: Option<Place>,
     bytes: u64,
@@ -58,7 +62,8 @@ pub(crate) enum Asked<P: Carried + ?Sized> {
 impl<P: Carried + ?Sized> Grant<P> {
     /// Nothing asked for yet.
     pub(crate) fn new(route: Arc<Route<P>>, bytes: u64) -> Self {
-        Self { route, held: Vec::new(), lost_at: None, bytes, delay: Duration::ZERO }
+        let (held, prior, lost_at) = (VecDeque::new(), None, None);
+        Self { route, held, prior, lost_at, bytes, delay: Duration::ZERO }
     }
 
     /// Room for a message that is lost at the first of the full places.
@@ -68,9 +73,16 @@ impl<P: Carried + ?Sized> Grant<P> {
         grant
     }
 
+    /// Where the message goes.
+    pub(crate) fn route(&self) -> &Arc<Route<P>> {
+        &self.route
+    }
+
     /// Whether it is for messages on that route.
     pub(crate) fn is_of(&self, route: &Arc<Route<P>>) -> bool {
         Arc::ptr_eq(&self.route, route)
+            // What queries have selected for the message: as good, if nobody came or went.
+            || !route.queried.is_empty() && self.route.generation == route.generation
     }
 
     /// Whether the publisher is to go on later.
@@ -79,9 +91,24 @@ impl<P: Carried + ?Sized> Grant<P> {
     }
 
     /// Room that somebody got while it waited.
-    pub(crate) fn hold(&mut self, place: Place, delay: Duration) {
-        self.held.push(place);
+    pub(crate) fn hold_first(&mut self, place: Place, delay: Duration) {
+        self.prior = Some(place);
         self.delay = self.delay.max(delay);
+    }
+
+    fn hold(&mut self, place: Place, delay: Duration) {
+        self.held.push_back(place);
+        self.delay = self.delay.max(delay);
+    }
+
+    /// Whether nothing has to be asked for there.
+    fn is_settled(&mut self, place: Place) -> bool {
+        if self.prior == Some(place) {
+            self.prior = None;
+            self.held.push_back(place);
+            return true;
+        }
+        self.lost_at == Some(place)
     }
 
     /// The delay that came with it, which nobody is charged for.
@@ -96,7 +123,7 @@ impl<P: Carried + ?Sized> Grant<P> {
             let place = Place::Plain(nth);
             let is_own = !origin.echo && Some(target.id) == origin.consumer;
             let Some(gate) = target.consumer.gate().filter(|_| !is_own) else { continue };
-            if self.held.contains(&place) || self.lost_at == Some(place) {
+            if self.is_settled(place) {
                 continue;
             }
             match gate.reserve(self.bytes, true, now) {
@@ -117,10 +144,6 @@ impl<P: Carried + ?Sized> Grant<P> {
                 return asked;
             }
         }
-        self.held.sort_by_key(|place| match *place {
-            Place::Plain(nth) => (0, nth, 0),
-            Place::Member(group, nth) => (1, group, nth),
-        });
         Asked::Granted(self)
     }
 
@@ -134,9 +157,10 @@ impl<P: Carried + ?Sized> Grant<P> {
     ) -> Result<(), Asked<P>> {
         let route = self.route.clone();
         let members = &route.groups[nth].members;
-        let holds = |place: &Place| matches!(place, Place::Member(group, _) if *group == nth);
-        if members.iter().all(|member| member.consumer.gate().is_none())
-            || self.held.iter().chain(&self.lost_at).any(holds)
+        let is_of_it = |place: &Place| matches!(place, Place::Member(group, _) if *group == nth);
+        let settled = self.prior.into_iter().chain(self.lost_at).find(is_of_it);
+        if settled.is_some_and(|place| self.is_settled(place))
+            || members.iter().all(|member| member.consumer.gate().is_none())
         {
             return Ok(());
         }
@@ -173,30 +197,25 @@ impl<P: Carried + ?Sized> Grant<P> {
     /// Hands a message to a consumer that was asked for room before.
     fn deliver(
         &mut self,
-        gate: &dyn Gate<P>,
         place: Place,
         target: &Target<P>,
         message: &Message<'_, P>,
         now: Instant,
     ) -> Taken {
-        if self.lost_at == Some(place) {
-            return gate.lose(LossReason::WaitCycle);
+        let reserved = self.held.pop_front_if(|held| *held == place).is_some();
+        match target.consumer.gate() {
+            Some(gate) if self.lost_at == Some(place) => gate.lose(LossReason::WaitCycle),
+            Some(gate) if reserved => {
+                gate.deliver_reserved(Run::new(std::slice::from_ref(message)), now)
+            }
+            // Its policy may have changed since it granted room.
+            _ => deliver(target, message, now),
         }
-        if self.spend(place) {
-            return gate.deliver_reserved(Run::new(std::slice::from_ref(message)), now);
-        }
-        deliver(target, message, now)
-    }
-
-    /// Takes what was granted there, to be delivered.
-    fn spend(&mut self, place: Place) -> bool {
-        let at = self.held.iter().position(|held| *held == place);
-        at.map(|at| self.held.remove(at)).is_some()
     }
 
     /// The member of a group that room was granted in.
     fn member_of(&self, group: usize) -> Option<usize> {
-        self.held.iter().chain(&self.lost_at).find_map(|place| match *place {
+        self.held.front().into_iter().chain(&self.lost_at).find_map(|place| match *place {
             Place::Member(of, nth) if of == group => Some(nth),
             _ => None,
         })
@@ -205,7 +224,7 @@ impl<P: Carried + ?Sized> Grant<P> {
 
 impl<P: Carried + ?Sized> Drop for Grant<P> {
     fn drop(&mut self) {
-        for place in self.held.drain(..) {
+        for place in self.held.drain(..).chain(self.prior) {
             let target = match place {
                 Place::Plain(nth) => &self.route.plain[nth],
                 Place::Member(group, nth) => &self.route.groups[group].members[nth],
@@ -242,7 +261,7 @@ impl<P: Carried + ?Sized> Bus<P> {
         let mut route = Route::default();
         self.matching(subject, &mut route);
         let route = (!route.is_empty()).then(|| Arc::new(route));
-        let known = Known { subject: subject.into(), route };
+        let known = Known { subject: subject.into(), nth: 0, route };
         let routes = &self.shared().routes;
         routes.insert(known.clone(), generation);
         if self.generation() != generation {
@@ -267,26 +286,25 @@ impl<P: Carried + ?Sized> Bus<P> {
         let members = route.groups.iter().flat_map(|group| &group.members);
         let growing = route.plain.iter().chain(members);
         self.make_room_for(copied as u64, growing.map(|target| (target.id, &target.consumer)));
+        let one = std::slice::from_ref(message);
+        observer::show(&route.observers, |key| Runs::one(key, one), now);
         let mut finished = Vec::new();
         for (nth, target) in route.plain.iter().enumerate() {
             if !origin.echo && Some(target.id) == origin.consumer {
                 continue;
             }
-            let taken = match target.consumer.gate() {
-                Some(gate) => grant.deliver(gate, Place::Plain(nth), target, message, now),
-                None => deliver(target, message, now),
+            let taken = match route.has_gates {
+                true => grant.deliver(Place::Plain(nth), target, message, now),
+                false => deliver(target, message, now),
             };
-            report.add(&taken);
+            book(&taken, &mut report);
             settle(target, &taken, &mut finished, now);
         }
         for (nth, group) in route.groups.iter().enumerate() {
             let taken = match grant.member_of(nth) {
                 Some(at) => {
-                    let (target, place) = (&group.members[at], Place::Member(nth, at));
-                    let taken = match target.consumer.gate() {
-                        Some(gate) => grant.deliver(gate, place, target, message, now),
-                        None => deliver(target, message, now),
-                    };
+                    let target = &group.members[at];
+                    let taken = grant.deliver(Place::Member(nth, at), target, message, now);
                     settle(target, &taken, &mut finished, now);
                     taken
                 }
@@ -305,12 +323,25 @@ impl<P: Carried + ?Sized> Bus<P> {
     }
 }
 
+#[inline]
 fn deliver<P: Carried + ?Sized>(
     target: &Target<P>,
     message: &Message<'_, P>,
     now: Instant,
 ) -> Taken {
     target.consumer.deliver(Runs::one(target.key, std::slice::from_ref(message)), now)
+}
+
+/// Counts what became of the one message.
+#[inline]
+fn book(taken: &Taken, report: &mut PublishReport) {
+    if taken.queued == 0 {
+        return report.add(taken);
+    }
+    // Then it is not lost, and there are no reasons to add up.
+    report.matched += 1;
+    report.queued += 1;
+    report.conflated += taken.conflated;
 }
 
 /// What has to follow a delivery.

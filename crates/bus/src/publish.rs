@@ -14,9 +14,11 @@ use crate::bus::{Bus, Growing};
 use crate::consumer::{Consumer, ConsumerId, Taken, Wakeups};
 use crate::keep::{Keeper, ReadBuffer};
 use crate::message::{Message, SharedMessage};
+use crate::observer;
 use crate::payload::Carried;
 use crate::pending::{Pending, Waiting};
 use crate::pushback::{Pushback, ROUTES_REMEMBERED};
+use crate::queries::Selector;
 use crate::report::PublishReport;
 use crate::route::{Group, Route, SubscriptionKey};
 use crate::run::{Item, Runs};
@@ -50,6 +52,7 @@ pub struct Router<P: Carried + ?Sized = [u8]> {
     nobody: Arc<Route<P>>,
     random: u64,
     pending: Pending<P>,
+    selector: Selector<P>,
     /// How many messages the last batch had: so many are expected of the next.
     last_batch: usize,
 }
@@ -69,6 +72,7 @@ impl<P: Carried + ?Sized> Router<P> {
             nobody: Arc::default(),
             random,
             pending: Pending::default(),
+            selector: Selector::default(),
             last_batch: 0,
         }
     }
@@ -84,6 +88,7 @@ impl<P: Carried + ?Sized> Router<P> {
         if generation != self.generation {
             self.cache.clear();
             self.lent.clear();
+            self.selector.forget();
             self.generation = generation;
         }
         if let Some(route) = self.cache.get(subject) {
@@ -149,6 +154,7 @@ impl<P: Carried + ?Sized> Router<P> {
             keeper: Keeper::default(),
             row: Row::default(),
             route,
+            base: None,
             finished: Vec::new(),
             report: PublishReport::default(),
         }
@@ -185,6 +191,8 @@ pub struct Batch<'r, 'm, P: Carried + ?Sized = [u8]> {
     /// The last of them, which are of one subject and take `route`.
     row: Row,
     route: Arc<Route<P>>,
+    /// The route of their subject, if queries have a say in it.
+    base: Option<Arc<Route<P>>>,
     /// Consumers with subscriptions to take out of the index.
     finished: Vec<(Arc<dyn Consumer<P>>, ConsumerId)>,
     report: PublishReport,
@@ -220,10 +228,13 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
         let same_subject = first.is_some_and(|first| is_same(first.subject, message.subject));
         if !same_subject || self.router.bus.generation() != self.router.generation {
             self.close_row();
-            self.route = self.router.route(message.subject);
+            self.take_route(message.subject);
+        }
+        if self.base.is_some() {
+            self.select(&message);
         }
         let fan_out = self.route.fan_out();
-        if fan_out == 0 {
+        if self.route.is_empty() {
             return 0;
         }
         let (size, large) = (message.size(), message.payload.is_large());
@@ -235,6 +246,26 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
         self.row.bytes += size - P::charged(&message) + SharedMessage::<P>::OVERHEAD_BYTES;
         self.messages.push(message.in_row(self.row.number));
         fan_out
+    }
+
+    fn take_route(&mut self, subject: &[u8]) {
+        let route = self.router.route(subject);
+        if route.queried.is_empty() {
+            (self.route, self.base) = (route, None);
+        } else {
+            self.base = Some(route);
+        }
+    }
+
+    /// Asks the queries who gets a message.
+    fn select(&mut self, message: &Message<'_, P>) {
+        let Some(base) = &self.base else { return };
+        let Router { bus, selector, .. } = &mut *self.router;
+        let route = selector.select(base, message, &bus.shared().query_meter);
+        if !Arc::ptr_eq(&route, &self.route) {
+            self.close_row();
+            self.route = route;
+        }
     }
 
     /// The publisher has changed, for instance its wish for an echo. Commit before.
@@ -257,8 +288,9 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
             self.row = Row { from, bytes: 0, number: self.row.number + 1 };
             return;
         }
-        if !self.route.groups.is_empty() {
-            // Which member is to get a message depends on what the one before took.
+        if !self.route.groups.is_empty() || !self.route.observers.is_empty() {
+            // Which member is to get a message depends on what the one before took; and observers
+            // see it before anybody gets it.
             return self.hand_out_all();
         }
         let own = self.own_place();
@@ -309,6 +341,11 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
         let (own, row) = (self.own_place(), std::mem::take(&mut self.row));
         let (from, to) = (row.from, messages.len());
         let targets = route.plain.iter().filter(|target| Some(target.id) != own);
+        if !route.observers.is_empty() {
+            let of_row = |key| Item { key, from: from as u32, to: to as u32 };
+            let runs = |key| Runs::of_batch(messages, keeper, of_row(key), &[]);
+            observer::show(&route.observers, runs, self.now);
+        }
         let mut over_mark = false;
         if self.router.pending.is_empty() {
             // All of one subject: nothing to collect.

@@ -98,10 +98,6 @@ pub struct PublishError<T> {
 }
 
 impl<T> PublishError<T> {
-    pub(crate) fn new(payload: T, refusal: Refusal) -> Self {
-        Self { payload, refusal }
-    }
-
     /// Whether the bus has been stopped, so that no later call will succeed.
     pub fn is_stopped(&self) -> bool {
         self.refusal == Refusal::Stopped

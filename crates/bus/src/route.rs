@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::consumer::{Consumer, ConsumerId, Taken};
+use crate::observer::Watcher;
 use crate::payload::Carried;
 use crate::publish::Origin;
+use crate::queries::{Extract, QuerySet};
 
 /// Which of a consumer's subscriptions is meant. The serial number tells a subscription from a
 /// later one in the same slot, so that a route looked up earlier cannot deliver to the wrong one.
@@ -84,20 +86,39 @@ impl<P: Carried + ?Sized> Group<P> {
 pub struct Route<P: Carried + ?Sized = [u8]> {
     pub(crate) plain: Vec<Target<P>>,
     pub(crate) groups: Vec<Group<P>>,
+    /// Those whose query has to be asked about each message.
+    pub(crate) queried: Vec<Arc<QuerySet<P>>>,
+    /// What queries may ask for in the payload.
+    pub(crate) extract: Option<Arc<Extract>>,
+    /// The generation of the table that it is of.
+    pub(crate) generation: u64,
+    /// Those who see a message before any of them.
+    pub(crate) observers: Vec<Arc<Watcher<P>>>,
     /// Whether some of them have to be asked for room.
     pub(crate) has_gates: bool,
 }
 
 impl<P: Carried + ?Sized> Default for Route<P> {
     fn default() -> Self {
-        Self { plain: Vec::new(), groups: Vec::new(), has_gates: false }
+        Self {
+            plain: Vec::new(),
+            groups: Vec::new(),
+            queried: Vec::new(),
+            extract: None,
+            generation: 0,
+            observers: Vec::new(),
+            has_gates: false,
+        }
     }
 }
 
 impl<P: Carried + ?Sized> Route<P> {
     /// Whether nobody would get a message.
     pub fn is_empty(&self) -> bool {
-        self.plain.is_empty() && self.groups.is_empty()
+        self.plain.is_empty()
+            && self.groups.is_empty()
+            && self.queried.is_empty()
+            && self.observers.is_empty()
     }
 
     /// How many copies of a message go out.
@@ -114,6 +135,9 @@ impl<P: Carried + ?Sized> Route<P> {
     pub(crate) fn clear(&mut self) {
         self.plain.clear();
         self.groups.clear();
+        self.queried.clear();
+        self.extract = None;
+        self.observers.clear();
         self.has_gates = false;
     }
 

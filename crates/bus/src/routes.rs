@@ -22,13 +22,15 @@ const SUBJECTS: usize = 512;
 /// A subject and where its messages go.
 pub(crate) struct Known<P: Carried + ?Sized> {
     pub(crate) subject: Arc<[u8]>,
+    /// Which message of its part of the table this is.
+    pub(crate) nth: u64,
     /// None if they go nowhere.
     pub(crate) route: Option<Arc<Route<P>>>,
 }
 
 impl<P: Carried + ?Sized> Clone for Known<P> {
     fn clone(&self) -> Self {
-        Self { subject: self.subject.clone(), route: self.route.clone() }
+        Self { subject: self.subject.clone(), route: self.route.clone(), ..*self }
     }
 }
 
@@ -77,7 +79,7 @@ impl<P: Carried + ?Sized> Routes<P> {
             let found = part.known.find(hash, |known| *known.subject == *subject)?;
             part.published += 1;
             part.unmatched += u64::from(found.route.is_none());
-            Some(found.clone())
+            Some(Known { nth: part.published, ..found.clone() })
         })
     }
 

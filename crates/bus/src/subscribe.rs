@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use floodway_query::Query;
+
 use crate::budget::Pressure;
 use crate::bus::Bus;
 use crate::inbox::Inbox;
@@ -36,6 +38,8 @@ pub enum SubscribeError {
         /// How many that are.
         limit: usize,
     },
+    /// The system gives no thread for an observer, for this reason; may succeed later.
+    NoThread(Box<str>),
     /// The bus has been stopped; final.
     Stopped,
     /// The consumer has been detached; no later call will succeed.
@@ -57,6 +61,7 @@ impl fmt::Display for SubscribeError {
             Self::TooManyOfClient { client, limit } => {
                 write!(f, "client {client:?} has {limit} subscriptions, as many as it may have")
             }
+            Self::NoThread(why) => write!(f, "no thread for an observer: {why}"),
             Self::Stopped => write!(f, "the bus has been stopped"),
             Self::Detached => write!(f, "the consumer has been detached"),
         }
@@ -73,6 +78,7 @@ pub struct SubscribeOptions {
     queue_group: Option<Box<[u8]>>,
     client: Option<Arc<str>>,
     name: Option<Box<str>>,
+    query: Option<Query>,
 }
 
 impl Default for SubscribeOptions {
@@ -84,7 +90,7 @@ impl Default for SubscribeOptions {
             ttl: None,
         };
         let overflow = Overflow::disconnect(limits);
-        Self { overflow, queue_group: None, client: None, name: None }
+        Self { overflow, queue_group: None, client: None, name: None, query: None }
     }
 }
 
@@ -146,6 +152,15 @@ impl SubscribeOptions {
         self
     }
 
+    /// Gets only the messages that the query matches: it asks for their headers, for what
+    /// [`crate::BusConfig::extract`] takes out of their payloads, and for
+    /// [`crate::Payload::tags`].
+    #[must_use]
+    pub fn query(mut self, query: Query) -> Self {
+        self.query = Some(query);
+        self
+    }
+
     /// What it is called in errors and status pages; its filter, unless it has a name.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
@@ -165,14 +180,14 @@ impl<P: Carried + ?Sized> Bus<P> {
         filter: &Filter,
         options: SubscribeOptions,
     ) -> Result<Subscription<P>, SubscribeError> {
-        let SubscribeOptions { overflow, queue_group, client, name } = options;
+        let SubscribeOptions { overflow, queue_group, client, name, query } = options;
         if self.budget().pressure() != Pressure::Calm {
             return Err(SubscribeError::MemoryPressure);
         }
         let budget = self.budget().clone();
         let inbox = Inbox::new(filter.clone(), name, overflow, budget, Instant::now());
         let inbox = Arc::new(inbox);
-        let id = self.enter(&inbox, client, queue_group.as_deref())?;
+        let id = self.enter(&inbox, client, queue_group.as_deref(), query)?;
         Ok(Subscription::new(self.clone(), id, inbox))
     }
 }

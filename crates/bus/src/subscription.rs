@@ -2,8 +2,13 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
+
+use floodway_queue::Place;
+use futures_core::Stream;
 
 use crate::account::Account;
 use crate::bus::Bus;
@@ -11,7 +16,7 @@ use crate::consumer::ConsumerId;
 use crate::delivery::Delivery;
 use crate::directory::SubscriptionId;
 use crate::end::EndReason;
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, SubscriptionMetrics};
 use crate::missed::Missed;
 use crate::overflow::Overflow;
 use crate::payload::Carried;
@@ -48,11 +53,14 @@ pub struct Subscription<P: Carried + ?Sized = [u8]> {
     bus: Bus<P>,
     id: SubscriptionId,
     inbox: Arc<Inbox<P>>,
+    /// Where it waits as a stream, and whether that has told of the end.
+    place: Place,
+    is_over: bool,
 }
 
 impl<P: Carried + ?Sized> Subscription<P> {
     pub(crate) fn new(bus: Bus<P>, id: SubscriptionId, inbox: Arc<Inbox<P>>) -> Self {
-        Self { bus, id, inbox }
+        Self { bus, id, inbox, place: Place::default(), is_over: false }
     }
 
     /// Its place on the bus, and its queue.
@@ -128,6 +136,37 @@ impl<P: Carried + ?Sized> Subscription<P> {
         self.inbox.next().await
     }
 
+    /// Waits for a message, and takes up to `max` of those that are queued then, in one operation;
+    /// how many were added to `to`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Subscription::recv`]; nothing has been added.
+    ///
+    /// # Blocking
+    ///
+    /// As [`Subscription::recv`].
+    pub fn recv_many(&self, max: usize, to: &mut Vec<Delivery<P>>) -> Result<usize, RecvError> {
+        self.inbox.wait_many(max, to)
+    }
+
+    /// As [`Subscription::recv_many`], in a task of any executor.
+    ///
+    /// # Errors
+    ///
+    /// As [`Subscription::recv_many`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no message.
+    pub async fn recv_many_async(
+        &self,
+        max: usize,
+        to: &mut Vec<Delivery<P>>,
+    ) -> Result<usize, RecvError> {
+        self.inbox.next_many(max, to).await
+    }
+
     /// Takes everything queued, in one operation.
     ///
     /// What was missed behind the last message is told with the next one, or by
@@ -144,6 +183,11 @@ impl<P: Carried + ?Sized> Subscription<P> {
     /// What became of every message that matched, as of now.
     pub fn account(&self) -> Account {
         self.inbox.account()
+    }
+
+    /// Its state, in numbers.
+    pub fn metrics(&self) -> SubscriptionMetrics {
+        self.inbox.metrics(Instant::now())
     }
 
     /// Why it ended, if it did. Messages may still be queued.
@@ -170,9 +214,25 @@ impl<P: Carried + ?Sized> Subscription<P> {
     }
 }
 
+/// The messages in order, what was missed behind the last of them, and at last the end.
+impl<P: Carried + ?Sized> Stream for Subscription<P> {
+    type Item = Result<Delivery<P>, RecvError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { inbox, place, is_over, .. } = &mut *self;
+        if *is_over {
+            return Poll::Ready(None);
+        }
+        let next = inbox.poll_next(place, cx);
+        *is_over = matches!(next, Poll::Ready(Err(RecvError::Ended(_))));
+        next.map(Some)
+    }
+}
+
 impl<P: Carried + ?Sized> Drop for Subscription<P> {
     fn drop(&mut self) {
         self.unsubscribe();
+        self.inbox.give_up(&mut self.place);
         self.inbox.abandon();
         self.bus.leave(self.id, &self.inbox);
     }

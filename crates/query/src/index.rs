@@ -108,6 +108,11 @@ impl<K: Hash + Eq> Index<K> {
 
     /// Takes out the query under a key.
     pub fn remove(&mut self, key: &K) -> Option<Query> {
+        self.take(key).map(|(_, query)| query)
+    }
+
+    /// Takes out the query under a key, and the key as it was given.
+    pub fn take(&mut self, key: &K) -> Option<(K, Query)> {
         let hash = self.hasher.hash_one(key);
         let entries = &self.entries;
         let is_it = |seat: &Seat| key_at(entries, *seat) == Some(key);
@@ -122,9 +127,9 @@ impl<K: Hash + Eq> Index<K> {
                 seat.at = at;
             }
         }
-        self.entry_mut(id).keys.swap_remove(at as usize);
+        let key = self.entry_mut(id).keys.swap_remove(at as usize);
         if last > 0 {
-            return Some(self.entry(id).query.clone());
+            return Some((key, self.entry(id).query.clone()));
         }
         let entry = self.entries[id as usize].take().expect("its last key was just taken out");
         if let Ok(it) = self.by_text.find_entry(spread(entry.text_hash), |it| *it == id) {
@@ -132,7 +137,7 @@ impl<K: Hash + Eq> Index<K> {
         }
         self.store.remove(id, entry.query.program());
         self.free.push(id);
-        Some(entry.query)
+        Some((key, entry.query))
     }
 
     /// The query under a key.

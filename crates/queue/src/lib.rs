@@ -77,4 +77,4 @@ pub use mailbox::{
     mailbox_by,
 };
 pub use monitor::{Monitor, WaitError, Watch};
-pub use waiters::{Wait, Waiters, block_until};
+pub use waiters::{Place, Wait, Waiters, block_until};

@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::brief::{Brief, Held};
-use crate::waiters::{Wait, Waiters, block_until};
+use crate::waiters::{Place, Wait, Waiters, block_until};
 
 /// Why [`Monitor::wait`] gave up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +91,22 @@ impl<S> Monitor<S> {
         let mut watch = self.watch();
         let waited = block_until(deadline, |cx| watch.poll(cx, &mut ready));
         waited.ok_or(WaitError::TimedOut)
+    }
+
+    /// As [`Watch::poll`], for an owner of both the monitor and the place, who has to give that up
+    /// before it goes: [`Monitor::give_up`].
+    pub fn poll<R>(
+        &self,
+        place: &mut Place,
+        cx: &mut Context<'_>,
+        mut ready: impl FnMut(&mut S) -> Option<R>,
+    ) -> Poll<R> {
+        place.poll(&self.waiters, cx, || ready(&mut self.lock()))
+    }
+
+    /// Ends the wait of a place.
+    pub fn give_up(&self, place: &mut Place) {
+        place.give_up(&self.waiters);
     }
 
     /// Waits for a task: see [`Watch::poll`].

@@ -186,8 +186,9 @@ pub struct Wait<'a> {
 }
 
 /// The registration alone, for an owner whose [`Waiters`] cannot be borrowed as long as it lives.
+/// The owner has to give it up before it goes.
 #[derive(Debug, Default)]
-pub(crate) struct Place {
+pub struct Place {
     ticket: Option<Ticket>,
     /// Whether it was in the list when this last let go of the list's lock.
     listed: bool,
@@ -206,25 +207,8 @@ impl<'a> Wait<'a> {
     /// # Cancel safety
     ///
     /// Dropping it takes the registration back; a wake-up that had come already goes to the next.
-    pub fn poll<R>(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut ready: impl FnMut() -> Option<R>,
-    ) -> Poll<R> {
-        self.place.step_out(self.waiters);
-        if let Some(found) = ready() {
-            return Poll::Ready(found);
-        }
-        self.place.register(self.waiters, cx.waker());
-        // Pairs with the fence in `Waiters::notify`.
-        fence(Ordering::SeqCst);
-        match ready() {
-            Some(found) => {
-                self.place.give_up(self.waiters);
-                Poll::Ready(found)
-            }
-            None => Poll::Pending,
-        }
+    pub fn poll<R>(&mut self, cx: &mut Context<'_>, ready: impl FnMut() -> Option<R>) -> Poll<R> {
+        self.place.poll(self.waiters, cx, ready)
     }
 }
 
@@ -235,6 +219,29 @@ impl Drop for Wait<'_> {
 }
 
 impl Place {
+    /// As [`Wait::poll`], with the same `waiters` each time.
+    pub fn poll<R>(
+        &mut self,
+        waiters: &Waiters,
+        cx: &mut Context<'_>,
+        mut ready: impl FnMut() -> Option<R>,
+    ) -> Poll<R> {
+        self.step_out(waiters);
+        if let Some(found) = ready() {
+            return Poll::Ready(found);
+        }
+        self.register(waiters, cx.waker());
+        // Pairs with the fence in `Waiters::notify`.
+        fence(Ordering::SeqCst);
+        match ready() {
+            Some(found) => {
+                self.give_up(waiters);
+                Poll::Ready(found)
+            }
+            None => Poll::Pending,
+        }
+    }
+
     /// Leaves the list for a look. Who was not woken meanwhile keeps its place in the line.
     pub(crate) fn step_out(&mut self, waiters: &Waiters) {
         if std::mem::take(&mut self.listed) {
@@ -250,7 +257,7 @@ impl Place {
 
     /// Ends a wait that was not needed: in vain, or because the second look found something. If
     /// it was woken meanwhile, that was about something else, and for somebody else.
-    pub(crate) fn give_up(&mut self, waiters: &Waiters) {
+    pub fn give_up(&mut self, waiters: &Waiters) {
         self.step_out_for_good(waiters, true);
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use floodway_queue::Waiters;
 
-use super::Inbox;
+use super::{Inbox, millis};
 use crate::account::LossReason;
 use crate::consumer::Taken;
 use crate::gate::{Gate, Room};
@@ -19,8 +19,9 @@ impl<P: Carried + ?Sized> Gate<P> for Inbox<P> {
             if state.ended.is_some() {
                 return (Room::Ended, Vec::new());
             }
-            state.backlog.expire(&mut state.account, self.millis(now));
-            if let Some(reason) = self.overdue(state, now) {
+            let age = self.age(now);
+            state.backlog.expire(&mut state.account, millis(age));
+            if let Some(reason) = self.overdue(state, age) {
                 state.end(reason);
                 return (Room::Ended, std::mem::take(&mut state.below_mark));
             }
@@ -28,7 +29,7 @@ impl<P: Carried + ?Sized> Gate<P> for Inbox<P> {
             if !overflow.could_take(bytes) {
                 return (Room::TooLarge, Vec::new());
             }
-            let again = overflow.limits.behind.map(|behind| state.progress + behind);
+            let again = overflow.limits.behind.map(|behind| self.born + state.progress + behind);
             // Whoever comes now stands behind those who wait, also if a little is free already.
             if queues_up && self.room.waiting() > 0 {
                 return (Room::Full(again), Vec::new());

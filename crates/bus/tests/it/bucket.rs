@@ -62,7 +62,7 @@ impl Bucket {
         let serial = self.subscriptions.fetch_add(1, Ordering::Relaxed) as u32;
         let key = SubscriptionKey { slot: serial, serial };
         let filter = Filter::new(filter).unwrap();
-        self.bus.register(self.id, key, &filter, group.map(str::as_bytes)).unwrap();
+        self.bus.register(self.id, key, &filter, group.map(str::as_bytes), None).unwrap();
     }
 
     pub(crate) fn received(&self) -> u64 {

@@ -2,7 +2,7 @@
 
 use super::case::{Case, Contender, Scale, Step};
 use super::contenders::{
-    AsyncBroadcast, Backlogs, Blocking, Mpsc, MpscMany, OneByOne, TokioBroadcast,
+    AsyncBroadcast, Many, Blocking, Mpsc, MpscMany, OneByOne, TokioBroadcast,
 };
 use super::content::{Bytes128, Content};
 use super::drive::{Load, On, drive};
@@ -46,7 +46,7 @@ fn case<C: Content>(on: On, readers: &[usize], scale: Scale) -> Case {
         heads: heads.collect(),
         contenders: vec![
             contender::<OneByOne<C>>(Side::Ours, "floodway", &loads),
-            contender::<Backlogs<C>>(Side::Ours, "floodway, backlogs", &loads),
+            contender::<Many<C>>(Side::Ours, "floodway, recv_many", &loads),
             contender::<Blocking<C>>(Side::Variant, "floodway, block", &loads),
             contender::<TokioBroadcast<C>>(Side::Peer, "tokio broadcast", &loads),
             contender::<Mpsc<C>>(Side::Peer, "tokio mpsc each", &loads),

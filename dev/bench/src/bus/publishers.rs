@@ -59,7 +59,7 @@ fn case(reading: Reading, title: &str, note: &'static str, scale: Scale) -> Case
     let ratio = Head::new(format!("{PUBLISHERS} to 1"));
     let ratio = if reading == Reading::Task { ratio } else { ratio.with(Bar::AtLeast(1.6)) };
     Case {
-        title: format!("publishers on different subjects, {title}, u64, million messages a second"),
+        title: format!("publishers of different subjects, {title}, u64, M messages/s"),
         note,
         heads: vec![Head::new("1, M/s"), Head::new(format!("{PUBLISHERS}, M/s")), ratio],
         contenders: vec![

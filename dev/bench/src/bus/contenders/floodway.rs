@@ -17,8 +17,8 @@ pub(in super::super) struct OneByOne<C>(PhantomData<C>);
 /// The same, and who reads too little loses its oldest.
 pub(in super::super) struct OnlyLatest<C>(PhantomData<C>);
 
-/// Readers wait for one message, and then take all that there are.
-pub(in super::super) struct Backlogs<C>(PhantomData<C>);
+/// Readers take all that there are.
+pub(in super::super) struct Many<C>(PhantomData<C>);
 
 /// Readers make the publisher wait.
 pub(in super::super) struct Blocking<C>(PhantomData<C>);
@@ -26,6 +26,8 @@ pub(in super::super) struct Blocking<C>(PhantomData<C>);
 /// A reader, and how it reads.
 pub(in super::super) struct Reader<C: Content, const ALL: bool> {
     subscription: Subscription<C::Carried>,
+    batch: Vec<Delivery<C::Carried>>,
+    most: usize,
 }
 
 /// The bus, and whether publishing on it waits.
@@ -60,7 +62,7 @@ fn subscribe<C: Content, const ALL: bool>(
     }
     let filter = Filter::new(subject).map_err(|error| error.to_string())?;
     let subscription = bus.subscribe(&filter, options).map_err(|error| error.to_string())?;
-    Ok(Reader { subscription })
+    Ok(Reader { subscription, batch: Vec::new(), most: opening.capacity })
 }
 
 impl<C: Content> Fan for OneByOne<C> {
@@ -81,7 +83,7 @@ impl<C: Content> Fan for OnlyLatest<C> {
     }
 }
 
-impl<C: Content> Fan for Backlogs<C> {
+impl<C: Content> Fan for Many<C> {
     type Publisher = Publisher<C, false>;
     type Reader = Reader<C, true>;
 
@@ -127,39 +129,56 @@ impl<C: Content, const WAITS: bool> Publish for Publisher<C, WAITS> {
     }
 }
 
-impl<C: Content, const ALL: bool> Reader<C, ALL> {
-    #[inline]
-    fn see(&self, received: Received<C>, tally: &mut Tally) -> Result<(), String> {
-        let delivery = received.map_err(|error| error.to_string())?;
-        tally.see(C::number(&delivery));
-        drop(delivery);
-        if ALL {
-            self.subscription.take_backlog().iter().for_each(|next| tally.see(C::number(next)));
-        }
-        Ok(())
-    }
-}
-
-type Received<C> = Result<Delivery<<C as Content>::Carried>, RecvError>;
-
 impl<C: Content, const ALL: bool> Read for Reader<C, ALL> {
     #[inline]
     async fn read(&mut self, tally: &mut Tally) -> Result<(), String> {
-        let received = self.subscription.recv_async().await;
-        self.see(received, tally)
+        let Self { subscription, batch, most } = self;
+        if ALL {
+            let read = subscription.recv_many_async(*most, batch).await;
+            return see_all::<C>(read, batch, tally);
+        }
+        see::<C>(subscription.recv_async().await, tally)
     }
 
     #[inline]
     fn read_blocking(&mut self, tally: &mut Tally) -> Result<(), String> {
-        self.see(self.subscription.recv(), tally)
+        let Self { subscription, batch, most } = self;
+        if ALL {
+            let read = subscription.recv_many(*most, batch);
+            return see_all::<C>(read, batch, tally);
+        }
+        see::<C>(subscription.recv(), tally)
     }
 
     fn drain(&mut self, tally: &mut Tally) -> Result<(), String> {
         loop {
             match self.subscription.try_recv() {
                 Err(RecvError::Empty) => return Ok(()),
-                received => self.see(received, tally)?,
+                received => see::<C>(received, tally)?,
             }
         }
     }
+}
+
+type Carried<C> = <C as Content>::Carried;
+
+#[inline]
+fn see<C: Content>(
+    received: Result<Delivery<Carried<C>>, RecvError>,
+    tally: &mut Tally,
+) -> Result<(), String> {
+    let delivery = received.map_err(|error| error.to_string())?;
+    tally.see(C::number(&delivery));
+    Ok(())
+}
+
+#[inline]
+fn see_all<C: Content>(
+    received: Result<usize, RecvError>,
+    batch: &mut Vec<Delivery<Carried<C>>>,
+    tally: &mut Tally,
+) -> Result<(), String> {
+    received.map_err(|error| error.to_string())?;
+    batch.drain(..).for_each(|delivery| tally.see(C::number(&delivery)));
+    Ok(())
 }
