@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::budget::{Budget, Charge};
+use crate::budget::{Budget, Portion};
 use crate::headers::Headers;
 use crate::payload::{Carried, Payload};
 
@@ -138,7 +138,7 @@ pub struct SharedMessage<P: Carried + ?Sized = [u8]> {
     pub(crate) reply: Option<Box<[u8]>>,
     pub(crate) headers: Box<[u8]>,
     pub(crate) payload: P::Owned,
-    pub(crate) charge: Charge,
+    pub(crate) _portion: Portion,
 }
 
 impl SharedMessage {
@@ -155,7 +155,7 @@ impl SharedMessage {
             reply: message.reply.map(Into::into),
             headers: message.headers.into(),
             payload,
-            charge: budget.charge(charged),
+            _portion: budget.portion(charged),
         }
     }
 

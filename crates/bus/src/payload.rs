@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use floodway_query::Tags;
 
-use crate::budget::{Budget, Charge};
+use crate::budget::Budget;
 use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
 
 /// What can be published: bytes, and every type that says so.
@@ -152,9 +152,11 @@ impl<P: Carried + ?Sized> SharedMessage<P> {
         payload: P::Owned,
         budget: &Budget,
     ) -> Self {
-        let mut shared = Self { subject, reply, headers, payload, charge: Charge::none(budget) };
-        shared.charge.set(shared.size() + Self::OVERHEAD_BYTES);
-        shared
+        let envelope =
+            subject.len() + reply.as_ref().map_or(0, |reply| reply.len()) + headers.len();
+        let bytes = envelope + payload.borrow().size() + Self::OVERHEAD_BYTES;
+        let _portion = budget.portion(bytes);
+        Self { subject, reply, headers, payload, _portion }
     }
 }
 

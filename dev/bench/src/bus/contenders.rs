@@ -6,7 +6,7 @@ mod mpsc;
 mod smol;
 mod tokio;
 
-pub(super) use floodway::{Many, Blocking, OneByOne, OnlyLatest};
+pub(super) use floodway::{Blocking, Many, OneByOne, OnlyLatest};
 pub(super) use map::Map;
 pub(super) use mpsc::{Mpsc, MpscMany};
 pub(super) use smol::AsyncBroadcast;

@@ -1,9 +1,7 @@
 //! One publisher, and all subscribers awake and draining: what a delivery costs.
 
 use super::case::{Case, Contender, Scale, Step};
-use super::contenders::{
-    AsyncBroadcast, Many, Blocking, Mpsc, MpscMany, OneByOne, TokioBroadcast,
-};
+use super::contenders::{AsyncBroadcast, Blocking, Many, Mpsc, MpscMany, OneByOne, TokioBroadcast};
 use super::content::{Bytes128, Content};
 use super::drive::{Load, On, drive};
 use super::fan::Fan;
