@@ -179,7 +179,7 @@ impl Account {
         self.queued_bytes
     }
 
-    /// Messages replaced by a later one of the same key.
+    /// Messages replaced by a later one of the same key, or folded into one.
     pub fn conflated(&self) -> u64 {
         self.rare.as_ref().map_or(0, |rare| rare.conflated)
     }

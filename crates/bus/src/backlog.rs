@@ -6,19 +6,22 @@
 //! line is refused, the place of a key is found by its hash, and what has expired is cut off at
 //! once. A message that is dropped or replaced leaves its memory to the one that comes.
 
+mod fold;
 mod keys;
 mod offer;
 mod trim;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use floodway_queue::line::{Gap, Item, Line, Stamp};
 use foldhash::fast::RandomState;
 
 use crate::account::{Account, Losses};
 use crate::budget::Budget;
+use crate::digest::Digest;
 use crate::end::EndReason;
+use crate::merge::Fold;
 use crate::message::Message;
 use crate::missed::Missed;
 use crate::overflow::{Depth, Overflow, Policy, Verdict};
@@ -45,6 +48,22 @@ pub trait Held: Item {
 
     /// What the first message is about.
     fn subject(&self) -> &[u8];
+
+    /// What it and a newer message of its key come to, if the fold makes a new payload of theirs.
+    fn merged(
+        &self,
+        newer: &Message<'_, Self::Payload>,
+        fold: &Fold,
+        budget: &Budget,
+    ) -> Option<Self> {
+        let _ = (newer, fold, budget);
+        None
+    }
+
+    /// Where it has the digest of what it stands for, or may have one.
+    fn digest(&mut self) -> Option<&mut Option<Box<Digest>>> {
+        None
+    }
 }
 
 impl Gap for Missed {
@@ -184,12 +203,14 @@ impl<T: Held> Backlog<T> {
         self.line.oldest(now_ms)
     }
 
-    /// Takes a run of messages in, as the policy has it, and books it.
+    /// Takes a run of messages in, as the policy has it, and books it. `now_ms` is `now` on the
+    /// clock of the owner.
     pub fn offer(
         &mut self,
         run: Run<'_, T::Payload>,
         account: &mut Account,
         budget: &Budget,
+        now: Instant,
         now_ms: u32,
     ) -> Offered {
         self.expire_now(account, now_ms);
@@ -197,9 +218,11 @@ impl<T: Held> Backlog<T> {
             self.progress_ms = now_ms;
         }
         let mut offered = Offered::default();
-        let mut intake = Intake { account, budget, now_ms, offered: &mut offered };
+        let mut intake = Intake { account, budget, now, now_ms, offered: &mut offered };
         match &self.overflow.policy {
-            Policy::Conflate(_) | Policy::Custom(_) => self.offer_keyed(run, &mut intake),
+            Policy::Conflate(_) | Policy::Merge(_) | Policy::Custom(_) => {
+                self.offer_keyed(run, &mut intake);
+            }
             Policy::Disconnect
             | Policy::DropNewest
             | Policy::DropOldest

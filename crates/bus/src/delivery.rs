@@ -5,10 +5,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::backlog::Popped;
+use crate::digest::Digest;
 use crate::directory::SubscriptionId;
 use crate::message::SharedMessage;
 use crate::missed::Missed;
 use crate::payload::Carried;
+use crate::queued::Queued;
 
 /// A message of a subscription, and what its consumer has to know about its place in it.
 ///
@@ -34,12 +36,13 @@ pub struct Delivery<P: Carried + ?Sized = [u8]> {
     replaced: u32,
     subscription: SubscriptionId,
     missed: Option<Box<Missed>>,
+    digest: Option<Box<Digest>>,
 }
 
 impl<P: Carried + ?Sized> Delivery<P> {
-    pub(crate) fn new(popped: Popped<Arc<SharedMessage<P>>>, subscription: SubscriptionId) -> Self {
-        let Popped { held, seq, replaced, missed, .. } = popped;
-        Self { message: held, seq, replaced, subscription, missed: missed.map(Box::new) }
+    pub(crate) fn new(popped: Popped<Queued<P>>, subscription: SubscriptionId) -> Self {
+        let Popped { held: Queued { message, digest }, seq, replaced, missed, .. } = popped;
+        Self { message, seq, replaced, subscription, missed: missed.map(Box::new), digest }
     }
 
     /// The message itself, which other subscriptions may hold too.
@@ -58,7 +61,7 @@ impl<P: Carried + ?Sized> Delivery<P> {
         self.seq
     }
 
-    /// How many earlier messages of its key it replaced.
+    /// How many earlier messages of its key it replaced, or has in it.
     pub fn replaced(&self) -> u64 {
         self.replaced.into()
     }
@@ -66,6 +69,11 @@ impl<P: Carried + ?Sized> Delivery<P> {
     /// What was missed right before it.
     pub fn missed(&self) -> Option<&Missed> {
         self.missed.as_deref()
+    }
+
+    /// What it stands for, if it was queued under [`crate::Policy::Merge`].
+    pub fn digest(&self) -> Option<&Digest> {
+        self.digest.as_deref()
     }
 }
 
@@ -79,7 +87,8 @@ impl<P: Carried + ?Sized> Deref for Delivery<P> {
 
 impl<P: Carried + ?Sized> Clone for Delivery<P> {
     fn clone(&self) -> Self {
-        Self { message: self.message.clone(), missed: self.missed.clone(), ..*self }
+        let (message, missed) = (self.message.clone(), self.missed.clone());
+        Self { message, missed, digest: self.digest.clone(), ..*self }
     }
 }
 
@@ -91,6 +100,7 @@ impl<P: Carried + ?Sized> fmt::Debug for Delivery<P> {
             .field("seq", &self.seq)
             .field("replaced", &self.replaced)
             .field("missed", &self.missed)
+            .field("digest", &self.digest)
             .finish()
     }
 }

@@ -34,8 +34,8 @@ pub enum Room {
 /// [`Gate::waiters`] are woken when there may be room again.
 pub trait Gate<P: Carried + ?Sized>: Send + Sync {
     /// Asks for room for a message of `bytes`. Wakes nobody: whoever has waited and got an answer
-    /// wakes the next one, as that may be an answer for it too. Whoever `queues_up` has to stand behind those who
-    /// wait already; who waits itself does not.
+    /// wakes the next one, as that may be an answer for it too. Whoever `queues_up` has to stand
+    /// behind those who wait already; who waits itself does not.
     fn reserve(&self, bytes: u64, queues_up: bool, now: Instant) -> Room;
 
     /// Gives room back that was granted.

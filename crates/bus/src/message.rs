@@ -1,6 +1,7 @@
 //! Messages: borrowed while they are routed, owned once somebody keeps one.
 
 use std::borrow::Borrow;
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
 use std::sync::Arc;
@@ -179,6 +180,11 @@ impl<P: Carried + ?Sized> SharedMessage<P> {
     /// What it is about.
     pub fn subject(&self) -> &[u8] {
         &self.subject
+    }
+
+    /// The subject as text, for those who show it.
+    pub fn subject_text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.subject)
     }
 
     /// Where an answer is expected.

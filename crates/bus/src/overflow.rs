@@ -12,6 +12,7 @@ use crate::admission::Custom;
 use crate::credit::Credit;
 use crate::end::EndReason;
 use crate::key::Key;
+use crate::merge::Merge;
 
 /// What a subscription does at its limits.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,6 +28,9 @@ pub enum Policy {
     /// Always on, not only at a limit: a message takes the place in line of the one with the same
     /// key, so there is one place per key, and the latest wins.
     Conflate(Conflation),
+    /// Always on as well: one place per key, but a message is folded into the one that has its
+    /// key. For subscription handles.
+    Merge(Merge),
     /// A function decides: see [`crate::Admission`].
     Custom(Custom),
     /// Publishers wait for room: nothing is lost. Who cannot wait is refused.
@@ -52,7 +56,7 @@ pub struct Conflation {
     pub fallback: Fallback,
 }
 
-/// What [`Policy::Conflate`] does when a further key does not fit.
+/// What [`Policy::Conflate`] and [`Policy::Merge`] do when a further key does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fallback {
     /// The key whose place is first in line makes room.
@@ -89,6 +93,7 @@ impl Policy {
             Self::DropNewest => "drop-newest",
             Self::DropOldest => "drop-oldest",
             Self::Conflate(_) => "conflate",
+            Self::Merge(_) => "merge",
             Self::Custom(_) => "custom",
             Self::Block { .. } => "block",
             Self::Throttle { .. } => "throttle",
@@ -100,12 +105,22 @@ impl Policy {
         matches!(self, Self::Block { .. } | Self::Throttle { .. })
     }
 
+    /// What makes two messages the same thing, if it always is one.
+    pub(crate) fn key(&self) -> Option<&Key> {
+        match self {
+            Self::Conflate(conflation) => Some(&conflation.key),
+            Self::Merge(merge) => Some(&merge.key),
+            _ => None,
+        }
+    }
+
     /// What happens at a limit.
     fn at_a_limit(&self) -> Fallback {
         match self {
             Self::DropNewest | Self::Block { .. } | Self::Throttle { .. } => Fallback::DropNewest,
             Self::DropOldest => Fallback::DropOldest,
             Self::Conflate(conflation) => conflation.fallback,
+            Self::Merge(merge) => merge.fallback,
             // A custom policy keeps within the limits by itself, or the subscription ends.
             Self::Disconnect | Self::Custom(_) => Fallback::Disconnect,
         }

@@ -8,7 +8,6 @@ use crate::backlog::Held;
 use crate::budget::Budget;
 use crate::keep::KeptPart;
 use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
-use crate::payload::Carried;
 use crate::run::Run;
 
 /// A message in memory of its own, which the next message may take over; a large one in memory that
@@ -155,7 +154,7 @@ impl Item for Parcel {
     fn size(&self) -> u64 {
         match self {
             Self::Copied(copied) => copied.size() as u64,
-            Self::Shared(shared) => shared.size(),
+            Self::Shared(shared) => shared.size() as u64,
             Self::Row(row) => row.size(),
         }
     }
@@ -167,28 +166,6 @@ impl Item for Parcel {
             // Charged where it was made, until its last holder lets go.
             Self::Shared(_) | Self::Row(_) => 0,
         }
-    }
-}
-
-impl<P: Carried + ?Sized> Held for Arc<SharedMessage<P>> {
-    type Payload = P;
-
-    fn hold(message: &Message<'_, P>, budget: &Budget) -> Self {
-        message.keep(budget).clone()
-    }
-
-    fn replace(&mut self, message: &Message<'_, P>, budget: &Budget) {
-        *self = Self::hold(message, budget);
-    }
-
-    fn subject(&self) -> &[u8] {
-        SharedMessage::subject(self)
-    }
-}
-
-impl<P: Carried + ?Sized> Item for SharedMessage<P> {
-    fn size(&self) -> u64 {
-        SharedMessage::size(self) as u64
     }
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use floodway_query::Tags;
 
 use crate::budget::Budget;
+use crate::merge::Fold;
 use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
 
 /// What can be published: bytes, and every type that says so.
@@ -47,7 +48,8 @@ pub trait Payload: Send + Sync + 'static {
         &[]
     }
 
-    /// The number that it is, for folds that count with it.
+    /// The number that it is, for [`crate::Fold::Numbers`]; of bytes, and of text, the decimal
+    /// number that they are.
     fn number(&self) -> Option<f64> {
         None
     }
@@ -58,7 +60,36 @@ pub trait Payload: Send + Sync + 'static {
     }
 
     /// This one, which is queued, and a newer one of the same key as one: the fold of
-    /// [`crate::Fold::Own`]. `None` keeps the newer one.
+    /// [`crate::Fold::Own`]. `None` keeps the newer one. Called under the lock of the queue: it
+    /// must not wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use floodway::{Bus, Filter, Fold, Merge, Payload, Policy, SubscribeOptions};
+    ///
+    /// struct Traffic {
+    ///     bytes_in: u64,
+    ///     bytes_out: u64,
+    /// }
+    /// impl Payload for Traffic {
+    ///     fn merged(&self, newer: &Self) -> Option<Self> {
+    ///         let bytes_in = self.bytes_in + newer.bytes_in;
+    ///         Some(Self { bytes_in, bytes_out: self.bytes_out + newer.bytes_out })
+    ///     }
+    /// }
+    ///
+    /// let bus = Bus::<Traffic>::typed(&Default::default());
+    /// let merge = Policy::Merge(Merge { fold: Fold::Own, ..Merge::default() });
+    /// let options = SubscribeOptions::default().policy(merge);
+    /// let traffic = bus.subscribe(&Filter::new("traffic.*")?, options)?;
+    /// bus.publish("traffic.eth0", Traffic { bytes_in: 100, bytes_out: 7 })?;
+    /// bus.publish("traffic.eth0", Traffic { bytes_in: 200, bytes_out: 0 })?;
+    /// let both = traffic.recv()?;
+    /// assert_eq!((both.payload().bytes_in, both.payload().bytes_out), (300, 7));
+    /// assert_eq!(both.digest().map(|digest| digest.count()), Some(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn merged(&self, newer: &Self) -> Option<Self>
     where
         Self: Sized,
@@ -86,9 +117,14 @@ pub trait Carried: Payload + sealed::Sealed {
     #[doc(hidden)]
     fn charged(message: &Message<'_, Self>) -> usize;
 
-    /// This one and a newer one as one.
+    /// What a queued message and a newer one come to, if the fold makes a new payload of theirs.
     #[doc(hidden)]
-    fn merge_owned(&self, newer: &Self) -> Option<Self::Owned>;
+    fn merge(
+        queued: &SharedMessage<Self>,
+        newer: &Message<'_, Self>,
+        fold: &Fold,
+        budget: &Budget,
+    ) -> Option<SharedMessage<Self>>;
 }
 
 mod sealed {
@@ -114,8 +150,16 @@ impl Carried for [u8] {
         message.shared_payload().map_or(0, Bytes::len)
     }
 
-    fn merge_owned(&self, _newer: &Self) -> Option<Bytes> {
-        None
+    fn merge(
+        queued: &SharedMessage,
+        newer: &Message<'_>,
+        fold: &Fold,
+        budget: &Budget,
+    ) -> Option<SharedMessage> {
+        let payload = fold.of_bytes(&queued.payload, newer.payload)?;
+        let Message { subject, reply, headers, .. } = *newer;
+        let merged = Message::new(subject, &payload).with_reply(reply).with_headers(headers);
+        Some(SharedMessage::copy_of(&merged, budget))
     }
 }
 
@@ -138,8 +182,16 @@ impl<T: Payload> Carried for T {
         message.size()
     }
 
-    fn merge_owned(&self, newer: &Self) -> Option<T> {
-        self.merged(newer)
+    fn merge(
+        queued: &SharedMessage<T>,
+        newer: &Message<'_, T>,
+        fold: &Fold,
+        budget: &Budget,
+    ) -> Option<SharedMessage<T>> {
+        let payload = fold.of_values(&queued.payload, newer.payload)?;
+        let SharedMessage { subject, reply, headers, .. } = &**T::keep(newer, budget);
+        let (subject, reply, headers) = (subject.clone(), reply.clone(), headers.clone());
+        Some(SharedMessage::owning(subject, reply, headers, payload, budget))
     }
 }
 

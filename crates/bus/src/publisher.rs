@@ -93,7 +93,7 @@ impl<P: Carried + ?Sized> Bus<P> {
     where
         T: Outgoing<P>,
     {
-        self.publish_now(to.into(), payload, None)
+        self.publish_now(None, to.into(), payload, None)
     }
 
     /// As [`Bus::publish`], at a time that the caller says it is: for simulations, and for those
@@ -111,7 +111,7 @@ impl<P: Carried + ?Sized> Bus<P> {
     where
         T: Outgoing<P>,
     {
-        self.publish_now(to.into(), payload, Some(now))
+        self.publish_now(None, to.into(), payload, Some(now))
     }
 
     /// Publishes a message to all who want it, when all of those that make publishers wait have
@@ -119,8 +119,8 @@ impl<P: Carried + ?Sized> Bus<P> {
     ///
     /// # Errors
     ///
-    /// As [`Bus::publish`], and [`crate::Refusal::DeadlinePassed`] when there was no room in time, by
-    /// `deadline` or by what the subscription allows.
+    /// As [`Bus::publish`], and [`crate::Refusal::DeadlinePassed`] when there was no room in time,
+    /// by `deadline` or by what the subscription allows.
     ///
     /// # Blocking
     ///
@@ -190,7 +190,7 @@ impl<P: Carried + ?Sized> Publisher<P> {
         &self.bus
     }
 
-    /// As [`Bus::publish`].
+    /// As [`Bus::publish`]; the report asks for no delay while its own mailbox is over its mark.
     ///
     /// # Errors
     ///
@@ -199,14 +199,15 @@ impl<P: Carried + ?Sized> Publisher<P> {
     where
         T: Outgoing<P>,
     {
-        self.bus.publish(to, payload)
+        self.bus.publish_now(Some(&self.who), to.into(), payload, None)
     }
 
     /// As [`Bus::publish_wait`].
     ///
     /// # Errors
     ///
-    /// As [`Bus::publish_wait`], and [`crate::Refusal::WaitCycle`] if whoever it waits for waits for it.
+    /// As [`Bus::publish_wait`], and [`crate::Refusal::WaitCycle`] if whoever it waits for waits
+    /// for it.
     ///
     /// # Blocking
     ///
@@ -245,7 +246,8 @@ impl<P: Carried + ?Sized> Publisher<P> {
     }
 
     /// Publishes a message, or receives the next one of `own` if there is no room meanwhile: so a
-    /// stage of a circle can go on working while the next one is full.
+    /// stage of a circle can go on working while the next one is full. A delay is left to the
+    /// caller, who may receive meanwhile.
     ///
     /// # Errors
     ///
@@ -328,5 +330,31 @@ impl<P: Carried + ?Sized> Drop for Publisher<P> {
 impl<P: Carried + ?Sized> std::fmt::Debug for Publisher<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Publisher").field("name", &self.who.name).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Filter, Policy, SubscribeOptions};
+
+    #[test]
+    fn who_is_over_its_own_mark_is_asked_for_no_delay() {
+        let bus = Bus::default();
+        let throttle = Policy::Throttle { max_delay: Duration::from_secs(1) };
+        let options = SubscribeOptions::default().policy(throttle).max_messages(10);
+        let subscribe =
+            |to: &str| bus.subscribe(&Filter::new(to).unwrap(), options.clone()).unwrap();
+        let (own, _next) = (subscribe("own"), subscribe("next"));
+        let stage = bus.publisher("stage").reads(&own);
+        for _ in 0..6 {
+            bus.publish("own", "x").unwrap();
+            bus.publish("next", "x").unwrap();
+        }
+        assert_eq!(stage.publish("next", "x").unwrap().delay, Duration::ZERO);
+        own.take_backlog();
+        assert!(stage.publish("next", "x").unwrap().delay > Duration::ZERO);
     }
 }

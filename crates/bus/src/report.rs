@@ -18,7 +18,7 @@ pub struct PublishReport {
     pub matched: u64,
     /// Copies queued for a consumer.
     pub queued: u64,
-    /// How many of them took the place of an earlier one of their key.
+    /// How many of them took the place of an earlier one of their key, or were folded into it.
     pub conflated: u64,
     /// Copies that a consumer did not take, by reason; it is told.
     pub losses: Losses,

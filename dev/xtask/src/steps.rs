@@ -92,7 +92,9 @@ impl Chores {
         if self.has_nextest() {
             self.cargo("tests", &["nextest", "run", "--workspace"], &[])?;
         } else {
-            // `--tests` leaves out the doc tests, which have their own step next.
+            // Tests run the examples. `--tests` leaves them out, and the doc tests, which have
+            // their own step next.
+            self.cargo("examples", &["build", "--workspace", "--examples"], &[])?;
             self.cargo("tests", &["test", "--workspace", "--tests"], &[])?;
         }
         self.cargo("doc tests", &["test", "--doc", "--workspace"], &[])

@@ -237,7 +237,7 @@ impl Outbox {
         let Self { slots, lanes, charge, .. } = self;
         let lanes = lanes.get_or_insert_default();
         let offered = Self::with_lane_of(slots, lanes, at, |lane, account| {
-            lane.backlog.offer(run, account, charge.budget(), now_ms)
+            lane.backlog.offer(run, account, charge.budget(), now, now_ms)
         })?;
         if let Some(slot) = self.slots.at_mut(at) {
             slot.high_water = slot.high_water.max(slot.account.queued() as u32);

@@ -1,10 +1,11 @@
 //! How messages come into a backlog: all of a row in one step where the policy allows it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use floodway_queue::line::{Item, Stamp, time_between};
 use floodway_queue::overflow::Limit;
 
+use super::fold::Merged;
 use super::keys::PlaceKey;
 use super::{Backlog, Held, Offered};
 use crate::account::{Account, LossReason};
@@ -20,6 +21,7 @@ use crate::run::Run;
 pub(super) struct Intake<'a> {
     pub(super) account: &'a mut Account,
     pub(super) budget: &'a Budget,
+    pub(super) now: Instant,
     pub(super) now_ms: u32,
     pub(super) offered: &'a mut Offered,
 }
@@ -167,23 +169,26 @@ impl<T: Held> Backlog<T> {
         passed: u64,
         intake: &mut Intake<'_>,
     ) {
-        let size = message.size() as u64;
         let reason = self.overflow.loss_reason();
-        // What could not be queued even alone must not push out everything else first.
-        let hopeless = !self.overflow.could_take(size);
+        let mut merged = self.merged(message, intake.budget);
         loop {
+            let size = merged.as_ref().map_or(message.size() as u64, |merged| merged.item.size());
+            // What could not be queued even alone must not push out everything else first.
+            let hopeless = !self.overflow.could_take(size);
             match self.judge(message, size, intake.now_ms) {
                 Judged::Take(place) => {
                     if passed > 0 {
                         intake.account.skip_conflated(passed);
                     }
-                    self.take(message, place, passed as u32, intake);
+                    self.take(message, merged, place, passed as u32, intake);
                     intake.offered.queued += passed + 1;
                     intake.offered.conflated += passed;
                     return;
                 }
                 Judged::DropOldest if !self.is_empty() && !hopeless => {
                     self.drop_front(1, reason, intake.account);
+                    // It may have been the one that the message was to be folded into.
+                    merged = merged.filter(|merged| merged.place >= self.first_place());
                 }
                 // A policy that asks for it again although nothing is as old would ask for ever.
                 Judged::Expire(ttl) if self.oldest(intake.now_ms) > Some(ttl) => {
@@ -206,7 +211,6 @@ impl<T: Held> Backlog<T> {
     /// What the policy says of a message, and where it belongs.
     fn judge(&self, message: &Message<'_, T::Payload>, size: u64, now_ms: u32) -> Judged {
         let key = match &self.overflow.policy {
-            Policy::Conflate(conflation) => PlaceKey::of(&conflation.key, message),
             Policy::Custom(custom) => match self.ask(custom, message, size, now_ms) {
                 Admit::Accept => PlaceKey::None,
                 Admit::Replace(key) => PlaceKey::Own(key),
@@ -216,7 +220,7 @@ impl<T: Held> Backlog<T> {
                 // Publishers do not wait, so to delay a message is to refuse it.
                 _ => return Judged::Refuse,
             },
-            _ => PlaceKey::None,
+            policy => policy.key().map_or(PlaceKey::None, |key| PlaceKey::of(key, message)),
         };
         let depth = self.claimed();
         let (verdict, place) = match self.place_of(&key, message) {
@@ -274,14 +278,16 @@ impl<T: Held> Backlog<T> {
     fn take(
         &mut self,
         message: &Message<'_, T::Payload>,
+        merged: Option<Merged<T>>,
         place: Place,
         passed: u32,
         intake: &mut Intake<'_>,
     ) {
         match place {
-            Place::Of(at) => self.replace(at, message, passed, intake),
+            Place::Of(at) => self.replace(at, message, merged, passed, intake),
             Place::End(key) => {
-                let held = self.hold(message, intake.budget);
+                let mut held = self.hold(message, intake.budget);
+                self.begin_digest(&mut held, message, intake);
                 self.append(held, key, passed, intake);
             }
         }
@@ -315,19 +321,34 @@ impl<T: Held> Backlog<T> {
         &mut self,
         at: usize,
         message: &Message<'_, T::Payload>,
+        merged: Option<Merged<T>>,
         passed: u32,
         intake: &mut Intake<'_>,
     ) {
+        let addition = self.addition(at, message, intake);
         let old = self.line.get(at).map_or(0, Item::size);
         let seq = intake.account.matched() + 1;
         let stamp = Stamp { seq, at_ms: intake.now_ms, replaced: passed + 1 };
-        self.line.replace(at, stamp, |held| held.replace(message, intake.budget));
-        intake.account.conflate(old, message.size() as u64);
+        self.line.replace(at, stamp, |held| {
+            let digest = addition.and_then(|addition| addition.to(held, intake.budget));
+            match merged {
+                Some(merged) => *held = merged.item,
+                None => held.replace(message, intake.budget),
+            }
+            if let Some(own) = held.digest() {
+                *own = digest;
+            }
+        });
+        intake.account.conflate(old, self.line.get(at).map_or(0, Item::size));
         intake.offered.conflated += 1;
     }
 
     /// The index of the entry with that key.
-    fn place_of(&self, key: &PlaceKey, message: &Message<'_, T::Payload>) -> Option<usize> {
+    pub(super) fn place_of(
+        &self,
+        key: &PlaceKey,
+        message: &Message<'_, T::Payload>,
+    ) -> Option<usize> {
         let hash = key.hash(message.subject, &self.hasher)?;
         self.line.find(hash, |own, held| match (key, own) {
             (PlaceKey::Own(key), Some(own)) => key == own,

@@ -59,6 +59,7 @@ struct Bench<T> {
     backlog: Backlog<T>,
     account: Account,
     budget: Budget,
+    start: Instant,
     now_ms: u32,
 }
 
@@ -66,7 +67,7 @@ impl<T: Held<Payload = [u8]>> Bench<T> {
     fn new(policy: Policy, limits: Limits) -> Self {
         let backlog = Backlog::new(Arc::new(Overflow::new(policy, limits)));
         let (account, budget) = (Account::default(), Budget::new(1 << 30));
-        Self { backlog, account, budget, now_ms: 0 }
+        Self { backlog, account, budget, start: Instant::now(), now_ms: 0 }
     }
 
     fn put(&mut self, subject: &str, payload: &[u8]) {
@@ -77,7 +78,8 @@ impl<T: Held<Payload = [u8]>> Bench<T> {
     fn offer(&mut self, run: &[Message<'_>]) {
         let keeper = Keeper::of(run, 1);
         for (_, run) in Runs::one(SubscriptionKey::ONLY, run).kept_by(&keeper).iter() {
-            self.backlog.offer(run, &mut self.account, &self.budget, self.now_ms);
+            let now = self.start + Duration::from_millis(self.now_ms.into());
+            self.backlog.offer(run, &mut self.account, &self.budget, now, self.now_ms);
         }
     }
 

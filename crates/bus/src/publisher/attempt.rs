@@ -42,11 +42,12 @@ pub(super) fn block<R>(poll: impl FnMut(&mut std::task::Context<'_>) -> Poll<R>)
 impl<P: Carried + ?Sized> Bus<P> {
     pub(super) fn publish_now<T: Outgoing<P>>(
         &self,
+        who: Option<&Who<P>>,
         envelope: Envelope<'_>,
         payload: T,
         now: Option<Instant>,
     ) -> Published<T::Back> {
-        match self.attempt(envelope, payload, None, now) {
+        match self.attempt(envelope, payload, who, now) {
             Attempt::Done(published) => published,
             Attempt::Full(full, _, payload) => {
                 let gates = full.targets.iter().filter_map(|target| target.consumer.gate());

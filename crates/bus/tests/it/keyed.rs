@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use floodway::{Conflation, Limits, Message, Policy, SharedMessage};
+use floodway::{Conflation, Digest, Limits, Message, Policy, SharedMessage};
 
 use crate::oracle::Rule;
 use crate::paused::{Paused, Sent};
 
 const KEYS: usize = 100;
 
-fn rules() -> [Rule; 3] {
+fn rules() -> [Rule; 4] {
     let at = Conflation::default().fallback;
-    [Rule::BySubject(at), Rule::ByTag(at), Rule::ByName(at)]
+    [Rule::BySubject(at), Rule::ByTag(at), Rule::ByName(at), Rule::Sums(at)]
 }
 
 fn update(key: usize, value: usize) -> Sent {
@@ -40,6 +40,7 @@ fn a_million_updates_of_a_hundred_keys_leave_the_hundred_latest() {
     let sent = update(10, 0);
     let one = Message::new(sent.subject.as_bytes(), sent.payload.as_bytes());
     let size = one.with_headers(sent.headers.as_bytes()).size() + size_of::<SharedMessage>();
+    let size = size + size_of::<Digest>();
     assert!(most <= ((KEYS + 1) * size) as u64, "{most} bytes for {KEYS} keys");
     for subscription in &subscriptions {
         let account = subscription.account();
@@ -55,6 +56,8 @@ fn a_million_updates_of_a_hundred_keys_leave_the_hundred_latest() {
             assert_eq!(delivery.seq(), latest as u64 + 1);
             assert_eq!(delivery.replaced(), (UPDATES / KEYS - 1) as u64);
             assert_eq!(delivery.missed(), None);
+            let count = delivery.digest().map_or(UPDATES / KEYS, |digest| digest.count() as usize);
+            assert_eq!(count, UPDATES / KEYS);
         }
     }
     drop(subscriptions);

@@ -2,16 +2,16 @@
 //! can check by itself: that nothing is missing between what it got and what it was told.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use floodway::{
-    Delivery, EndReason, Fallback, Filter, Limits, Missed, RecvError, SHARE_FROM_BYTES,
+    Delivery, Digest, EndReason, Fallback, Filter, Limits, Missed, RecvError, SHARE_FROM_BYTES,
     SharedMessage, Subscription,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::oracle::{Next, Outcome, Queue, Rule, is_told};
+use crate::oracle::{Item, NUMBERS, Next, Outcome, Queue, Rule, is_told};
 use crate::paused::{Paused, Sent};
 
 const BUDGET: u64 = 64 << 20;
@@ -19,7 +19,7 @@ const BUDGET: u64 = 64 << 20;
 const FREED_AT_ONCE: u64 = 64;
 const FILTERS: [&str; 4] = ["a.*", "*.b", ">", "c"];
 const SUBJECTS: [&str; 5] = ["a.b", "a.b", "a.c", "c", "d"];
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 19] = [
     Rule::Disconnect,
     Rule::DropNewest,
     Rule::DropOldest,
@@ -32,6 +32,12 @@ const RULES: [Rule; 13] = [
     Rule::ByName(Fallback::DropOldest),
     Rule::ByName(Fallback::DropNewest),
     Rule::ByName(Fallback::Disconnect),
+    Rule::Sums(Fallback::DropOldest),
+    Rule::Sums(Fallback::DropNewest),
+    Rule::Sums(Fallback::Disconnect),
+    Rule::Joins(Fallback::DropOldest),
+    Rule::Joins(Fallback::DropNewest),
+    Rule::Joins(Fallback::Disconnect),
     Rule::Whim,
 ];
 
@@ -62,10 +68,16 @@ fn batch() -> impl Strategy<Value = Vec<Sent>> {
     let tag = proptest::option::weighted(0.8, proptest::char::range('a', 'f'));
     let name = proptest::option::weighted(0.8, proptest::char::range('a', 'd'));
     let pad = prop_oneof![9 => 0..60_usize, 1 => Just(SHARE_FROM_BYTES)];
-    let one = (tag, name, pad);
+    let number = proptest::option::weighted(0.4, select(&NUMBERS[..]));
+    let one = (tag, name, pad, number);
     let run = (select(&SUBJECTS[..]), proptest::collection::vec(one, 1..6)).prop_map(
         |(subject, ones)| {
-            let sent = |(tag, name, pad)| Sent::new(subject, tag, name, pad);
+            let sent = |(tag, name, pad, number): (_, _, _, Option<(&str, _)>)| {
+                let mut sent = Sent::new(subject, tag, name, pad);
+                let field = number.map(|(written, _)| format!("\"n\": {written}, "));
+                sent.payload.insert_str(1, &field.unwrap_or_default());
+                sent
+            };
             ones.into_iter().map(sent).collect::<Vec<_>>()
         },
     );
@@ -123,6 +135,34 @@ impl Reader {
     }
 }
 
+fn compare_digests(
+    item: &Item,
+    digest: Option<&Digest>,
+    start: Instant,
+) -> Result<(), TestCaseError> {
+    let Some(digest) = digest else {
+        prop_assert!(item.parts.is_empty());
+        return Ok(());
+    };
+    let parts = item.parts.len() as u64;
+    prop_assert_eq!((digest.count(), digest.count()), (parts, item.replaced + 1));
+    let at = |ms: Option<u64>| start + Duration::from_millis(ms.unwrap());
+    let times = || item.parts.iter().map(|part| part.at_ms);
+    prop_assert_eq!((digest.first(), digest.last()), (at(times().min()), at(times().max())));
+    let numbers: Vec<_> = item.parts.iter().filter_map(|part| part.value).collect();
+    prop_assert_eq!(digest.without_number(), parts - numbers.len() as u64);
+    let Some(found) = digest.numbers() else {
+        prop_assert!(numbers.is_empty(), "{numbers:?}");
+        return Ok(());
+    };
+    prop_assert_eq!((found.count, found.last), (numbers.len() as u64, *numbers.last().unwrap()));
+    let mut sorted = numbers.clone();
+    sorted.sort_by(f64::total_cmp);
+    prop_assert_eq!((found.min, found.max), (sorted[0], sorted[sorted.len() - 1]));
+    prop_assert_eq!(found.sum, numbers.iter().sum::<f64>());
+    Ok(())
+}
+
 struct Pair {
     filter: Filter,
     keyed: bool,
@@ -137,6 +177,7 @@ impl Pair {
         &mut self,
         real: &Result<Delivery, RecvError>,
         next: &Next,
+        start: Instant,
     ) -> Result<(), TestCaseError> {
         match (next, real) {
             (Next::Item(item), Ok(delivery)) => {
@@ -145,6 +186,7 @@ impl Pair {
                 prop_assert_eq!(item.message.payload.as_bytes(), &delivery.payload()[..]);
                 prop_assert_eq!(item.seq, delivery.seq());
                 prop_assert_eq!(item.replaced, delivery.replaced());
+                compare_digests(item, delivery.digest(), start)?;
                 let told = is_told(&item.before, delivery.missed());
                 prop_assert!(told, "{:?}, not {:?}", item.before, delivery.missed());
                 self.reader.takes(delivery, self.keyed)?;
@@ -217,7 +259,7 @@ impl World {
     }
 
     fn apply(&mut self, op: Op) -> Result<(), TestCaseError> {
-        let (now, now_ms) = (self.clock.now(), self.clock.ms);
+        let (now, now_ms, start) = (self.clock.now(), self.clock.ms, self.clock.start);
         match op {
             Op::Subscribe(filter, rule, limits) => {
                 let real = self.clock.subscribe(filter, rule.policy(), limits);
@@ -242,14 +284,14 @@ impl World {
                 let Some(pair) = self.at(at) else { return Ok(()) };
                 for _ in 0..count {
                     let (next, real) = (pair.model.receive(now_ms), pair.real.try_recv_at(now));
-                    pair.compare(&real, &next)?;
+                    pair.compare(&real, &next, start)?;
                 }
             }
             Op::TakeBacklog(at) => {
                 let Some(pair) = self.at(at) else { return Ok(()) };
                 for delivery in pair.real.take_backlog_at(now) {
                     let next = pair.model.receive(now_ms);
-                    pair.compare(&Ok(delivery), &next)?;
+                    pair.compare(&Ok(delivery), &next, start)?;
                 }
                 pair.model.expire(now_ms);
                 prop_assert!(pair.model.items.is_empty());
@@ -272,12 +314,16 @@ impl World {
         let open = self.pairs.iter().filter(|pair| pair.model.ended.is_none()).count();
         prop_assert_eq!(self.clock.bus.subscription_count(), open);
         prop_assert_eq!(self.clock.bus.consumer_count(), self.pairs.len());
-        // One copy of each message that is queued anywhere, and of none that is not; but of many
-        // that expire at once only some are freed at once.
-        let items = self.pairs.iter().flat_map(|pair| &pair.model.items);
-        let queued: HashSet<_> = items.map(|item| (item.number, item.message.size())).collect();
+        // One copy of each message that is queued anywhere, and of none that is not, and what is
+        // made of them; but of many that expire at once only some are freed at once.
+        let each = || self.pairs.iter().flat_map(|pair| &pair.model.items);
+        let sent = each().filter(|item| !item.is_made());
+        let sent: HashSet<_> = sent.map(|item| (item.number, item.message.size())).collect();
+        let made = each().filter(|item| item.is_made()).map(|item| item.message.size());
         let overhead = size_of::<SharedMessage>() as u64;
-        let held: u64 = queued.iter().map(|(_, size)| size + overhead).sum();
+        let messages = sent.iter().map(|(_, size)| *size).chain(made).map(|size| size + overhead);
+        let digests = each().filter(|item| !item.parts.is_empty()).count() * size_of::<Digest>();
+        let held = messages.sum::<u64>() + digests as u64;
         let used = self.clock.bus.budget().used();
         let many = self.pairs.iter().any(|pair| pair.real.account().expired() > FREED_AT_ONCE);
         prop_assert!(used == held || many && used > held, "{used} used and {held} queued");
@@ -289,7 +335,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
 
     // checklist: A7 A8 A13 E5
-    // spec: CON-1, CON-2, ORD-1, OVF-4, OVF-5, OVF-6, TLD-1, TLD-2, TLD-3
+    // spec: CON-1, CON-2, ORD-1, OVF-4, OVF-5, OVF-6, OVF-9, TLD-1, TLD-2, TLD-3
     #[test]
     fn every_policy_agrees_with_the_oracle(ops in proptest::collection::vec(op(), 1..80)) {
         let mut world = World { clock: Paused::new(BUDGET), pairs: Vec::new(), published: 0 };
@@ -300,9 +346,10 @@ proptest! {
         // Everything still queued is read to the end, and covers what has matched.
         for pair in &mut world.pairs {
             let (now, now_ms) = (world.clock.now(), world.clock.ms);
+            let start = world.clock.start;
             loop {
                 let (next, real) = (pair.model.receive(now_ms), pair.real.try_recv_at(now));
-                pair.compare(&real, &next)?;
+                pair.compare(&real, &next, start)?;
                 if matches!(next, Next::Empty | Next::Ended(_)) {
                     break;
                 }

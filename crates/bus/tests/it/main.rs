@@ -4,7 +4,9 @@
 
 mod batches;
 mod bucket;
+mod digests;
 mod endings;
+mod examples;
 mod expiry;
 mod freed;
 mod groups;

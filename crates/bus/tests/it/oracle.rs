@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use floodway::{
-    Account, Admission, Admit, Conflation, Custom, Fallback, Key, Limit, Limits, LossReason,
-    Missed, Offer, Policy,
+    Account, Admission, Admit, Conflation, Custom, Fallback, Fold, Key, Limit, Limits, LossReason,
+    Merge, Missed, NumberSource, Offer, Policy,
 };
 
 use crate::paused::Sent;
@@ -19,6 +19,10 @@ pub(crate) enum Rule {
     BySubject(Fallback),
     ByTag(Fallback),
     ByName(Fallback),
+    /// Digests by subject, of the numbers in payloads.
+    Sums(Fallback),
+    /// Digests by tag, of payloads one behind the other.
+    Joins(Fallback),
     Whim,
 }
 
@@ -34,6 +38,14 @@ impl Rule {
             Self::BySubject(fallback) => by("subject", fallback),
             Self::ByTag(fallback) => by("header:tag", fallback),
             Self::ByName(fallback) => by("json:/name", fallback),
+            Self::Sums(fallback) => {
+                let fold = Fold::Numbers(NumberSource::At("json:/n".parse().unwrap()));
+                Policy::Merge(Merge { fold, fallback, ..Merge::default() })
+            }
+            Self::Joins(fallback) => {
+                let fold = Fold::by(|old, new| [old, b"+", new].concat());
+                Policy::Merge(Merge { key: "header:tag".parse().unwrap(), fold, fallback })
+            }
             Self::Whim => Policy::Custom(Custom::new(Whim)),
         }
     }
@@ -43,14 +55,15 @@ impl Rule {
             Self::DropNewest => Fallback::DropNewest,
             Self::DropOldest => Fallback::DropOldest,
             Self::BySubject(at) | Self::ByTag(at) | Self::ByName(at) => at,
+            Self::Sums(at) | Self::Joins(at) => at,
             Self::Disconnect | Self::Whim => Fallback::Disconnect,
         }
     }
 
     fn key(self, message: &Sent) -> Option<String> {
         match self {
-            Self::BySubject(_) => Some(message.subject.clone()),
-            Self::ByTag(_) => tag(message).map(String::from),
+            Self::BySubject(_) | Self::Sums(_) => Some(message.subject.clone()),
+            Self::ByTag(_) | Self::Joins(_) => tag(message).map(String::from),
             Self::ByName(_) => {
                 let (_, rest) = message.payload.split_once("\"name\": \"")?;
                 rest.chars().next().map(String::from)
@@ -58,6 +71,23 @@ impl Rule {
             _ => None,
         }
     }
+}
+
+/// Numbers as they are written in payloads, and what each is.
+pub(crate) const NUMBERS: [(&str, Option<f64>); 7] = [
+    ("5", Some(5.0)),
+    ("-2.5", Some(-2.5)),
+    ("\" 70e1\"", Some(700.0)),
+    ("null", None),
+    ("\"five\"", None),
+    ("1e999", None),
+    ("\"NaN\"", None),
+];
+
+fn value(message: &Sent) -> Option<f64> {
+    let (_, rest) = message.payload.split_once("\"n\": ")?;
+    let (written, _) = rest.split_once(',')?;
+    NUMBERS.iter().find(|(text, _)| *text == written)?.1
 }
 
 fn tag(message: &Sent) -> Option<char> {
@@ -108,6 +138,14 @@ pub(crate) fn is_told(told: &[(u64, Why)], missed: Option<&Missed>) -> bool {
         && missed.expired_count() == count(Why::Expired)
 }
 
+/// A message of a digest.
+#[derive(Debug)]
+pub(crate) struct Part {
+    message: Sent,
+    pub(crate) at_ms: u64,
+    pub(crate) value: Option<f64>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) message: Sent,
@@ -115,10 +153,19 @@ pub(crate) struct Item {
     pub(crate) number: u64,
     pub(crate) seq: u64,
     pub(crate) replaced: u64,
+    /// Everything that it is a digest of; nothing if it is none.
+    pub(crate) parts: Vec<Part>,
     /// What was missed right before it.
     pub(crate) before: Told,
     key: Option<String>,
     at_ms: u64,
+}
+
+impl Item {
+    /// Whether the message is one that nobody has sent.
+    pub(crate) fn is_made(&self) -> bool {
+        self.parts.last().is_some_and(|last| last.message != self.message)
+    }
 }
 
 /// What is received next.
@@ -284,17 +331,18 @@ impl Queue {
                 }
             }
             let place = self.items.iter().position(|item| key.is_some() && item.key == key);
+            let message = &self.folded(place, sent);
             let old = place.map_or(0, |at| self.items[at].message.size());
             let messages = self.items.len() + usize::from(place.is_none());
             let over = |limit: Option<u64>, size: u64| limit.is_some_and(|limit| size > limit);
             let full = over(self.limits.messages, messages as u64)
-                || over(self.limits.bytes, self.bytes() - old + sent.size());
+                || over(self.limits.bytes, self.bytes() - old + message.size());
             if !full && !forced {
                 to.queued += passed + 1;
                 return self.put(number, sent, passed, key, place, now_ms);
             }
             match at_a_limit {
-                Fallback::DropOldest if !self.items.is_empty() && self.fits_alone(sent) => {
+                Fallback::DropOldest if !self.items.is_empty() && self.fits_alone(message) => {
                     self.lose_first(Why::Lost(reason));
                 }
                 Fallback::DropNewest | Fallback::DropOldest => {
@@ -311,10 +359,19 @@ impl Queue {
         }
     }
 
+    /// What is to be queued, if `sent` is.
+    fn folded(&self, place: Option<usize>, sent: &Sent) -> Sent {
+        let mut message = sent.clone();
+        if let (Rule::Joins(_), Some(at)) = (self.rule, place) {
+            message.payload = format!("{}+{}", self.items[at].message.payload, sent.payload);
+        }
+        message
+    }
+
     fn put(
         &mut self,
         number: u64,
-        message: &Sent,
+        sent: &Sent,
         passed: u64,
         key: Option<String>,
         place: Option<usize>,
@@ -322,17 +379,22 @@ impl Queue {
     ) {
         self.matched += passed + 1;
         self.conflated += passed;
-        let (seq, message) = (self.matched, message.clone());
+        let (seq, message) = (self.matched, self.folded(place, sent));
+        let mut parts = place.map_or(Vec::new(), |at| std::mem::take(&mut self.items[at].parts));
+        if matches!(self.rule, Rule::Sums(_) | Rule::Joins(_)) {
+            let value = value(sent).filter(|_| matches!(self.rule, Rule::Sums(_)));
+            parts.push(Part { message: sent.clone(), at_ms, value });
+        }
         let item = match place {
             Some(at) => {
                 self.conflated += 1;
                 let before = std::mem::take(&mut self.items[at].before);
                 let replaced = self.items[at].replaced + passed + 1;
-                Item { message, number, seq, replaced, before, key, at_ms }
+                Item { message, number, seq, replaced, parts, before, key, at_ms }
             }
             None => {
                 let before = std::mem::take(&mut self.tail);
-                Item { message, number, seq, replaced: passed, before, key, at_ms }
+                Item { message, number, seq, replaced: passed, parts, before, key, at_ms }
             }
         };
         match place {

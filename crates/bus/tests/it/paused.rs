@@ -35,7 +35,7 @@ impl Sent {
 pub(crate) struct Paused {
     pub(crate) bus: Bus,
     router: Router,
-    start: Instant,
+    pub(crate) start: Instant,
     /// Milliseconds since the start.
     pub(crate) ms: u64,
 }
