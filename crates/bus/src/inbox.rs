@@ -7,7 +7,7 @@ mod take;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use floodway_queue::Monitor;
 
@@ -27,6 +27,9 @@ use crate::run::{Run, Runs};
 use crate::subject::Filter;
 use crate::turns::Turns;
 
+/// Time since the inbox was made, so that it is subtracted once for all that depends on it.
+type Age = Duration;
+
 struct State<P: Carried + ?Sized> {
     backlog: Backlog<Queued<P>>,
     account: Account,
@@ -35,7 +38,7 @@ struct State<P: Carried + ?Sized> {
     /// Whether the index still has to be told that it ended.
     to_reap: bool,
     /// When the consumer last took something, or the queue last became non-empty.
-    progress: Instant,
+    progress: Age,
     below_mark: Vec<Waker>,
     /// The longest it ever was, in messages.
     high_water: u64,
@@ -75,12 +78,15 @@ impl Traits {
     const GATED: u8 = 2;
     /// It says something about the pace of publishers.
     const SETS_PACE: u8 = 4;
+    /// What is queued gets too old.
+    const EXPIRES: u8 = 8;
 
     fn of(overflow: &Overflow) -> u8 {
         let limits = &overflow.limits;
         let timed = limits.behind.is_some() || limits.ttl.is_some();
         let bit = |is: bool, bit: u8| if is { bit } else { 0 };
         bit(timed, Self::TIMED)
+            | bit(limits.ttl.is_some(), Self::EXPIRES)
             | bit(overflow.policy.makes_wait(), Self::GATED)
             | bit(!overflow.may_lose(), Self::SETS_PACE)
     }
@@ -102,7 +108,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
             account: Account::default(),
             ended: None,
             to_reap: false,
-            progress: now,
+            progress: Age::ZERO,
             below_mark: Vec::new(),
             high_water: 0,
         };
@@ -195,8 +201,8 @@ impl<P: Carried + ?Sized> Inbox<P> {
         std::mem::replace(&mut state.backlog, Backlog::new(overflow))
     }
 
-    fn millis(&self, now: Instant) -> u32 {
-        now.saturating_duration_since(self.born).as_millis() as u32
+    fn age(&self, now: Instant) -> Age {
+        now.saturating_duration_since(self.born)
     }
 
     /// Those who waited for the queue to fall below its mark, if it has, or has ended.
@@ -216,8 +222,11 @@ impl<P: Carried + ?Sized> Inbox<P> {
     }
 
     /// Why it is to end now because its consumer took nothing for too long.
-    fn overdue(&self, state: &mut State<P>, now: Instant) -> Option<EndReason> {
-        let stalled = now.saturating_duration_since(state.progress);
+    fn overdue(&self, state: &mut State<P>, age: Age) -> Option<EndReason> {
+        if state.backlog.is_empty() || !self.is(Traits::TIMED) {
+            return None;
+        }
+        let stalled = age.saturating_sub(state.progress);
         state.backlog.overflow().overdue(state.backlog.depth(), stalled)
     }
 
@@ -232,9 +241,10 @@ impl<P: Carried + ?Sized> Inbox<P> {
             return Taken::default();
         }
         // What has expired is no longer queued, so nobody is behind of it.
-        let now_ms = self.millis(now);
+        let age = self.age(now);
+        let now_ms = millis(age);
         state.backlog.expire(&mut state.account, now_ms);
-        if let Some(reason) = self.overdue(state, now) {
+        if let Some(reason) = self.overdue(state, age) {
             let mut taken = Taken::default();
             taken.losses.count(LossReason::of_end(&reason), 1);
             state.account.refuse(LossReason::of_end(&reason), 1);
@@ -242,7 +252,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
             return taken;
         }
         if state.backlog.is_empty() {
-            state.progress = state.progress.max(now);
+            state.progress = state.progress.max(age);
         }
         let offered = state.backlog.offer(run, &mut state.account, &self.budget, now, now_ms);
         if let Some(reason) = offered.end {
@@ -259,12 +269,20 @@ impl<P: Carried + ?Sized> Inbox<P> {
     }
 }
 
+/// On the clock of a backlog.
+fn millis(age: Age) -> u32 {
+    age.as_millis() as u32
+}
+
 impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
     fn deliver(&self, runs: Runs<'_, P>, now: Instant) -> Taken {
         let (mut taken, wakers) = self.monitor.with(|state| {
-            let mut taken = Taken::default();
-            for (_, run) in runs.iter() {
+            // Mostly there is one.
+            let (_, run, mut later) = runs.split_first();
+            let mut taken = self.enqueue(state, run, now);
+            while let Some((_, run, rest)) = later.map(Runs::split_first) {
                 taken.add(self.enqueue(state, run, now));
+                later = rest;
             }
             self.delivered(state, &mut taken);
             (taken, self.below_mark_wakers(state))
@@ -341,8 +359,9 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
 
     fn sweep(&self, now: Instant) -> bool {
         let (ended, wakers) = self.monitor.with(|state| {
-            state.backlog.sweep(&mut state.account, self.millis(now));
-            if let Some(reason) = self.overdue(state, now) {
+            let age = self.age(now);
+            state.backlog.sweep(&mut state.account, millis(age));
+            if let Some(reason) = self.overdue(state, age) {
                 state.end(reason);
             }
             (state.to_reap, self.below_mark_wakers(state))

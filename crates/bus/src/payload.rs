@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use floodway_query::Tags;
 
-use crate::budget::{Budget, Charge};
+use crate::budget::Budget;
 use crate::merge::Fold;
 use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
 
@@ -212,9 +212,11 @@ impl<P: Carried + ?Sized> SharedMessage<P> {
         payload: P::Owned,
         budget: &Budget,
     ) -> Self {
-        let mut shared = Self { subject, reply, headers, payload, charge: Charge::none(budget) };
-        shared.charge.set(shared.size() + Self::OVERHEAD_BYTES);
-        shared
+        let envelope =
+            subject.len() + reply.as_ref().map_or(0, |reply| reply.len()) + headers.len();
+        let bytes = envelope + payload.borrow().size() + Self::OVERHEAD_BYTES;
+        let _portion = budget.portion(bytes);
+        Self { subject, reply, headers, payload, _portion }
     }
 }
 

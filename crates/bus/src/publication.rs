@@ -337,7 +337,7 @@ impl<P: Carried + ?Sized> Bus<P> {
                 true => grant.deliver(Place::Plain(nth), target, message, now),
                 false => deliver(target, message, now),
             };
-            report.add(&taken);
+            book(&taken, &mut report);
             settle(target, &taken, &mut finished, now);
         }
         for (nth, group) in route.groups.iter().enumerate() {
@@ -363,12 +363,25 @@ impl<P: Carried + ?Sized> Bus<P> {
     }
 }
 
+#[inline]
 fn deliver<P: Carried + ?Sized>(
     target: &Target<P>,
     message: &Message<'_, P>,
     now: Instant,
 ) -> Taken {
     target.consumer.deliver(Runs::one(target.key, std::slice::from_ref(message)), now)
+}
+
+/// Counts what became of the one message.
+#[inline]
+fn book(taken: &Taken, report: &mut PublishReport) {
+    if taken.queued == 0 {
+        return report.add(taken);
+    }
+    // Then it is not lost, and there are no reasons to add up.
+    report.matched += 1;
+    report.queued += 1;
+    report.conflated += taken.conflated;
 }
 
 /// What has to follow a delivery.

@@ -3,7 +3,7 @@
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use super::{Inbox, State};
+use super::{Inbox, State, millis};
 use crate::account::LossReason;
 use crate::consumer::Taken;
 use crate::gate::{Gate, Room};
@@ -38,10 +38,10 @@ impl<P: Carried + ?Sized> Inbox<P> {
         }
         // What is queued now ends or leaves by itself at the earliest then; never in the past, so
         // that nobody asks again and again.
-        let (soonest, millis) = (now + Duration::from_millis(1), self.millis(now));
-        let since = if state.backlog.is_empty() { now } else { state.progress };
+        let soonest = now + Duration::from_millis(1);
+        let since = if state.backlog.is_empty() { now } else { self.born + state.progress };
         let behind = limits.behind.map(|behind| since + behind);
-        let age = state.backlog.oldest(millis).unwrap_or_default();
+        let age = state.backlog.oldest(millis(self.age(now))).unwrap_or_default();
         let expired = limits.ttl.map(|ttl| soonest + ttl.saturating_sub(age));
         Room::Full(behind.into_iter().chain(expired).min().map(|at| at.max(soonest)))
     }
@@ -53,8 +53,9 @@ impl<P: Carried + ?Sized> Gate<P> for Inbox<P> {
             if state.ended.is_some() {
                 return (Room::Ended, false, Vec::new());
             }
-            state.backlog.expire(&mut state.account, self.millis(now));
-            if let Some(reason) = self.overdue(state, now) {
+            let age = self.age(now);
+            state.backlog.expire(&mut state.account, millis(age));
+            if let Some(reason) = self.overdue(state, age) {
                 state.end(reason);
                 return (Room::Ended, true, std::mem::take(&mut state.below_mark));
             }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use floodway_queue::{Place, WaitError};
 
-use super::{Inbox, State};
+use super::{Inbox, State, Traits, millis};
 use crate::delivery::Delivery;
 use crate::payload::Carried;
 use crate::subscription::RecvError;
@@ -101,8 +101,18 @@ impl<P: Carried + ?Sized> Inbox<P> {
         }
     }
 
+    /// The clock for who is about to take something, which mostly need not be read: when the last
+    /// in line is taken, nobody is behind, and what comes next says since when somebody may be.
+    fn clock_to_take(&self, state: &State<P>) -> Instant {
+        let is_last = state.backlog.depth().messages <= 1;
+        if is_last && !self.is(Traits::EXPIRES) {
+            return self.born + state.progress;
+        }
+        self.clock()
+    }
+
     fn take_some(&self, state: &mut State<P>) -> Option<(Next<P>, After)> {
-        let (next, after) = self.take_next(state, self.clock());
+        let (next, after) = self.take_next(state, self.clock_to_take(state));
         next.map(|next| (next, after))
     }
 
@@ -143,9 +153,10 @@ impl<P: Carried + ?Sized> Inbox<P> {
     }
 
     fn take_message(&self, state: &mut State<P>, now: Instant) -> Option<Delivery<P>> {
-        let popped = state.backlog.pop(&mut state.account, self.millis(now))?;
+        let age = self.age(now);
+        let popped = state.backlog.pop(&mut state.account, millis(age))?;
         state.account.deliver(1, popped.held.message.size() as u64);
-        state.progress = state.progress.max(now);
+        state.progress = state.progress.max(age);
         Some(Delivery::new(popped, self.id()))
     }
 
