@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use floodway::{
-    Bus, BusConfig, Consumer, EndReason, Filter, LossReason, Overflow, PushbackMode, SubscribeError,
+    Bus, BusConfig, Consumer, EndReason, Extract, Filter, LossReason, Overflow, PushbackMode,
+    Query, SubscribeError,
 };
 use floodway_queue::BlockPool;
 
@@ -37,8 +38,10 @@ pub struct BrokerConfig {
     /// Policy and limits of each subscription that asks for no others, and for which there is no
     /// rule.
     pub subscription: Overflow,
-    /// Policies and limits by subject and user.
+    /// Policies, limits and queries by subject and user.
     pub rules: Rules,
+    /// What is taken out of payloads for queries; see [`BusConfig::extract`].
+    pub extract: Vec<Extract>,
     /// A connection with more bytes than this queued is over its mark and slows its publishers.
     pub mark: u64,
     /// When publishers are slowed.
@@ -117,6 +120,7 @@ impl Broker {
         Self {
             bus: Bus::new(&BusConfig {
                 memory_budget: config.memory_budget,
+                extract: config.extract,
                 ..BusConfig::default()
             }),
             outbox_settings: Arc::new(settings),
@@ -182,7 +186,8 @@ impl Broker {
         session.set_consumer(self.bus.attach(consumer));
     }
 
-    /// Subscribes a session.
+    /// Subscribes a session. What `spec` leaves open is that of the rule for it; a subscription
+    /// with a policy of its own is as `spec` says.
     ///
     /// # Errors
     ///
@@ -195,21 +200,27 @@ impl Broker {
         mut spec: SubscriptionSpec,
     ) -> Result<Subscribed, SubscribeRefused> {
         let Some(consumer) = session.consumer() else { return Err(SubscribeRefused::Ended) };
-        if spec.overflow.is_none() && !self.rules.is_empty() {
-            spec.overflow = self.rules.find(&filter, session.identity().user.as_deref()).cloned();
+        // A rule's query is in memory once, however many have it.
+        let query_bytes = spec.query.as_ref().map_or(0, Query::held_bytes);
+        if spec.overflow.is_none()
+            && !self.rules.is_empty()
+            && let Some(rule) = self.rules.find(&filter, session.identity().user.as_deref())
+        {
+            spec.overflow = Some(rule.overflow.clone());
+            spec.query = spec.query.or_else(|| rule.query.clone());
         }
-        let group = spec.queue_group.clone();
         let entered = session.with_outbox(|outbox| {
             if outbox.end_reason().is_some() {
                 Err(SubscribeRefused::Ended)
             } else if outbox.open_subscriptions() >= self.max_subscriptions {
                 Err(SubscribeRefused::TooMany)
             } else {
-                Ok(outbox.subscribe(sid, filter.clone(), spec))
+                Ok(outbox.subscribe(sid, filter.clone(), &spec, query_bytes))
             }
         });
         let Some(key) = entered? else { return Ok(Subscribed::Duplicate) };
-        match self.bus.register(consumer, key, &filter, group.as_deref(), None) {
+        let group = spec.queue_group.as_deref();
+        match self.bus.register(consumer, key, &filter, group, spec.query) {
             Ok(()) => Ok(Subscribed::New),
             Err(refused) => {
                 session.with_outbox(|outbox| outbox.retract(key));

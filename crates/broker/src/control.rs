@@ -1,8 +1,10 @@
-//! The control request: how a client of a protocol without a field for it chooses a policy.
+//! The control request: how a client of a protocol without fields for it chooses a policy, and
+//! messages by a query.
 //!
 //! A client publishes JSON to [`API_SUBSCRIBE`] and then subscribes to the deliver subject it
 //! named. The broker remembers the *grant* until then; the subscription receives what the filter
-//! matches. The answer echoes all that was granted, with `null` for what does not apply.
+//! matches, and the query if there is one. The answer echoes all that was granted, with `null` for
+//! what does not apply; the query in its canonical text, as it was understood.
 //!
 //! A request that is not right in every field changes nothing. Its answer has the path of a wrong
 //! field as `at` (empty if it is about the request as a whole), a message for people, and one of
@@ -20,6 +22,8 @@
 //! | `unknown_policy` | the policy is none that can be asked for |
 //! | `bad_key` | the key is none of `subject`, `header:NAME` and `json:/POINTER` |
 //! | `needs_conflate` | a field that only the policy `conflate` has |
+//! | `bad_query` | the query cannot be read; the message says where and why |
+//! | `needs_query` | a dialect, without a query that is written in it |
 //! | `too_many` | too many grants wait for their subscription |
 
 mod document;
@@ -30,7 +34,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use floodway::{Filter, Policy};
+use floodway::{Filter, Policy, Query};
 use serde_json::{Value, json};
 
 use crate::outbox::SubscriptionSpec;
@@ -40,8 +44,10 @@ use crate::session::Session;
 pub const API_SUBSCRIBE: &str = "$FLOODWAY.API.SUBSCRIBE";
 
 /// Grants that wait for their subscription, per session. Each holds at most three texts of 4 KiB
-/// and 4.3 KiB for a key, so all of them about 4 MiB.
+/// and 4.3 KiB for a key, so all of them about 4 MiB, and as much again for queries.
 const MAX_GRANTS: usize = 256;
+/// Bytes of the queries of grants that wait: one with patterns may take a mebibyte.
+const MAX_QUERY_BYTES: usize = 4 << 20;
 
 /// A subscription that was granted and not made yet.
 #[derive(Debug, Clone)]
@@ -109,6 +115,13 @@ fn keep(grants: &mut Grants, deliver: &Filter, grant: Grant) -> Result<(), Refus
         let text = format!("{MAX_GRANTS} grants wait for their SUB already");
         return Err(refused("too_many", "deliver", text));
     }
+    let bytes = |grant: &Grant| grant.spec.query.as_ref().map_or(0, Query::held_bytes);
+    let others = grants.iter().filter(|(other, _)| ***other != *deliver.as_bytes());
+    if bytes(&grant) + others.map(|(_, other)| bytes(other)).sum::<usize>() > MAX_QUERY_BYTES {
+        let text = "the queries of the grants that wait for their SUB would take more than \
+                    4 MiB of memory: subscribe first";
+        return Err(refused("too_many", "query", text));
+    }
     grants.insert(deliver.as_bytes().into(), grant);
     Ok(())
 }
@@ -138,6 +151,8 @@ fn echo(deliver: &Filter, grant: &Grant) -> Value {
             "ttl_ms": ms(limits.ttl),
         },
         "report": spec.report.name(),
+        "query": spec.query.as_ref().map(Query::as_str),
+        "dialect": spec.query.as_ref().map(|query| query.dialect().name()),
     })
 }
 

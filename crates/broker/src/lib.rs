@@ -33,4 +33,4 @@ pub use rules::{Rule, Rules};
 pub use session::{Delivered, Identity, Session};
 pub use sid::Sid;
 pub use slow::{RECOVERED_AFTER, SLOW_AFTER, SlowEpisode, SlowOutcome, SlowReport};
-pub use snapshot::{SessionSnapshot, SubscriptionSnapshot};
+pub use snapshot::{QuerySnapshot, SessionSnapshot, SubscriptionSnapshot};

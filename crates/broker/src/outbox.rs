@@ -25,18 +25,19 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use floodway::{
-    Account, Backlog, Charge, Credit, Depth, EndReason, Filter, Overflow, Policy, SubscriptionKey,
+    Account, Backlog, Charge, Credit, Depth, EndReason, Filter, Overflow, Policy, Query,
+    SubscriptionKey,
 };
 use floodway_queue::ByteQueue;
 
 use crate::broker::OutboxSettings;
 use crate::sid::Sid;
-use crate::snapshot::SubscriptionSnapshot;
+use crate::snapshot::{QuerySnapshot, SubscriptionSnapshot};
 pub(crate) use deliver::Outcome;
 use ends::Ends;
 use lanes::{Lane, Lanes};
 use ledger::Ledger;
-use slots::{Slot, Slots, Special};
+use slots::{Asked, Slot, Slots, Special};
 
 /// What a client asks for with a subscription.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +48,8 @@ pub struct SubscriptionSpec {
     pub overflow: Option<Arc<Overflow>>,
     /// How the client is told of losses and of the end.
     pub report: Report,
+    /// Gets only the messages that it matches.
+    pub query: Option<Query>,
 }
 
 /// How a client is told, within a subscription, of what happened to it.
@@ -207,12 +210,14 @@ impl Outbox {
 
     // ----- subscriptions
 
-    /// Enters a subscription; `None` if the client uses the name already.
+    /// Enters a subscription, for whose query the index is to hold so many bytes; `None` if the
+    /// client uses the name already.
     pub(crate) fn subscribe(
         &mut self,
         sid: Sid,
         filter: Filter,
-        spec: SubscriptionSpec,
+        spec: &SubscriptionSpec,
+        query_bytes: usize,
     ) -> Option<SubscriptionKey> {
         if self.slots.find(&sid).is_some() {
             return None;
@@ -226,10 +231,21 @@ impl Outbox {
         let plain = lane.is_none()
             && spec.queue_group.is_none()
             && spec.overflow.is_none()
+            && spec.query.is_none()
             && spec.report == Report::default();
         let special = (!plain).then(|| {
-            let SubscriptionSpec { queue_group, overflow, report } = spec;
-            Box::new(Special { queue_group, overflow, max: None, report, end: None, lane })
+            let SubscriptionSpec { queue_group, overflow, report, query } = spec;
+            let asked =
+                |query| Box::new(Asked { shown: QuerySnapshot::of(query), bytes: query_bytes });
+            Box::new(Special {
+                queue_group: queue_group.clone(),
+                overflow: overflow.clone(),
+                max: None,
+                report: *report,
+                query: query.as_ref().map(asked),
+                end: None,
+                lane,
+            })
         });
         let key = self.slots.insert(sid, filter, special);
         self.settle_charge();
@@ -259,8 +275,12 @@ impl Outbox {
     }
 
     fn close_slot(&mut self, at: u32) -> (SubscriptionKey, Filter) {
+        let asked = self.slots.at(at).is_some_and(|slot| slot.query().is_some());
         let closed = self.slots.close(at);
         self.retire_if_drained(at);
+        if asked {
+            self.settle_charge();
+        }
         closed
     }
 
@@ -326,6 +346,7 @@ impl Outbox {
                 Policy::Conflate(conflation) => Some(conflation.key.to_string()),
                 _ => None,
             },
+            query: slot.query().map(|asked| asked.shown.clone()),
             limits: overflow.limits,
             replaced: backlog.map_or(0, Backlog::replacers),
             account: slot.account.clone(),

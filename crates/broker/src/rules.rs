@@ -1,18 +1,20 @@
-//! Overflow policies by subject and user, as the operator configured them.
+//! Overflow policies and queries by subject and user, as the operator configured them.
 
 use std::sync::Arc;
 
-use floodway::{Filter, Overflow};
+use floodway::{Filter, Overflow, Query};
 
-/// A policy for some subscriptions.
+/// What some subscriptions get.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// Subscriptions to this, or to a part of it.
     pub subject: Filter,
     /// Only those of this user; of everybody if absent.
     pub user: Option<String>,
-    /// What they get.
+    /// Their policy and limits.
     pub overflow: Arc<Overflow>,
+    /// They get only the messages that it matches.
+    pub query: Option<Query>,
 }
 
 /// Rules in order; the first that fits a subscription counts.
@@ -32,7 +34,7 @@ impl Rules {
         self.rules.is_empty()
     }
 
-    /// What a subscription of `user` to `filter` gets, if a rule says so. A rule fits if it covers
+    /// The rule for a subscription of `user` to `filter`, if there is one. A rule fits if it covers
     /// everything that the filter matches.
     ///
     /// # Examples
@@ -43,16 +45,16 @@ impl Rules {
     /// use floodway_broker::{Rule, Rules};
     /// let overflow = Arc::new(Overflow::new(Policy::DropOldest, Limits::NONE));
     /// let subject = Filter::new("quotes.>")?;
-    /// let rules = Rules::new(vec![Rule { subject, user: None, overflow }]);
+    /// let rules = Rules::new(vec![Rule { subject, user: None, overflow, query: None }]);
     /// assert!(rules.find(&Filter::new("quotes.*.eu")?, Some("ann")).is_some());
     /// assert!(rules.find(&Filter::new(">")?, None).is_none());
     /// # Ok::<(), floodway::FilterError>(())
     /// ```
-    pub fn find(&self, filter: &Filter, user: Option<&str>) -> Option<&Arc<Overflow>> {
+    pub fn find(&self, filter: &Filter, user: Option<&str>) -> Option<&Rule> {
         let fits = |rule: &&Rule| {
             rule.subject.covers(filter)
                 && rule.user.as_deref().is_none_or(|name| user == Some(name))
         };
-        self.rules.iter().find(fits).map(|rule| &rule.overflow)
+        self.rules.iter().find(fits)
     }
 }

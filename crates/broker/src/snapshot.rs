@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use floodway::{Account, EndReason, Limits, Losses};
+use floodway::{Account, EndReason, Limits, Losses, Query};
 
 /// One subscription.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct SubscriptionSnapshot {
     pub policy: &'static str,
     /// What makes two of its messages the same thing, if its policy is `conflate`.
     pub key: Option<String>,
+    /// What a message must have in it, if it gets only some.
+    pub query: Option<QuerySnapshot>,
     /// At which limits the policy acts.
     pub limits: Limits,
     /// What became of every message that matched.
@@ -30,6 +32,21 @@ pub struct SubscriptionSnapshot {
     pub oldest_age: Option<Duration>,
     /// Why it was ended by itself, if it was; the session goes on.
     pub end: Option<EndReason>,
+}
+
+/// The query of a subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuerySnapshot {
+    /// Its canonical text.
+    pub text: Box<str>,
+    /// The name of the dialect it is read in.
+    pub dialect: &'static str,
+}
+
+impl QuerySnapshot {
+    pub(crate) fn of(query: &Query) -> Self {
+        Self { text: query.as_str().into(), dialect: query.dialect().name() }
+    }
 }
 
 /// One session, open or closed.

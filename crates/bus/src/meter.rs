@@ -188,6 +188,16 @@ impl Meter {
 }
 
 impl<P: Carried + ?Sized> Bus<P> {
+    /// Queries evaluated for messages.
+    pub fn query_evaluations(&self) -> u64 {
+        self.shared().query_meter.evaluated.load(Ordering::Relaxed)
+    }
+
+    /// Payloads that were not what [`crate::BusConfig::extract`] has declared of them.
+    pub fn malformed_payloads(&self) -> u64 {
+        self.shared().query_meter.malformed.load(Ordering::Relaxed)
+    }
+
     /// The state of the bus, in numbers.
     pub fn metrics(&self) -> BusMetrics {
         let shared = self.shared();
@@ -215,8 +225,8 @@ impl<P: Carried + ?Sized> Bus<P> {
             clients: self.client_count(),
             ended: all.ended,
             lookups: self.lookup_count(),
-            queries_evaluated: load(&shared.query_meter.evaluated),
-            malformed_payloads: load(&shared.query_meter.malformed),
+            queries_evaluated: self.query_evaluations(),
+            malformed_payloads: self.malformed_payloads(),
             memory_used: self.budget().used(),
             memory_budget: self.budget().limit(),
             totals: all.totals,

@@ -154,38 +154,59 @@ impl ParseError {
     pub fn suggestion(&self) -> Option<&str> {
         self.details.suggestion.as_deref()
     }
+
+    /// All of it but the line of the query, in one line: for logs, and where carets would not stand
+    /// below their place.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let error = "tx.gas >= 7 ADN tx.gas < 9".parse::<floodway_query::Query>().unwrap_err();
+    /// let said = "line 1, column 13 (byte 12): found `ADN`, expected AND, OR or the end; \
+    ///             did you mean `AND`?";
+    /// assert_eq!(error.in_one_line(), said);
+    /// ```
+    #[must_use]
+    pub fn in_one_line(&self) -> String {
+        let suggestion = self.suggestion();
+        let hint = suggestion.map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
+        format!("{}{hint}", Said(&self.details))
+    }
 }
 
 impl Error for ParseError {}
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Details { reason, place, line, column, excerpt, found, expected, suggestion } =
-            &*self.details;
-        write!(f, "line {line}, column {column} (byte {}): ", place.start)?;
-        match reason {
-            Reason::Syntax => write!(f, "found {found}, expected {expected}")?,
-            Reason::TooLong { length, limit } => {
-                write!(f, "the query has {length} bytes, at most {limit} are allowed")?;
-            }
-            Reason::TooDeep { limit } => {
-                write!(f, "nested more than {limit} deep")?;
-            }
-            Reason::NumberTooLong { limit } => {
-                write!(f, "a number has at most {limit} digits")?;
-            }
-            Reason::TooManyPatterns { limit } => {
-                write!(f, "at most {limit} conditions may have MATCHES or IGNORE CASE")?;
-            }
-            Reason::BadPattern(why) => write!(f, "this pattern cannot be used: {why}")?,
-            Reason::PatternTooLarge { limit } => {
-                write!(f, "the patterns of a query may take {limit} bytes of memory, not more")?;
-            }
-        }
-        write!(f, "\n{excerpt}")?;
-        match suggestion {
+        write!(f, "{}\n{}", Said(&self.details), self.details.excerpt)?;
+        match self.suggestion() {
             Some(suggestion) => write!(f, "\ndid you mean `{suggestion}`?"),
             None => Ok(()),
+        }
+    }
+}
+
+/// The place and the mistake.
+struct Said<'e>(&'e Details);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Details { reason, place, line, column, found, expected, .. } = self.0;
+        write!(f, "line {line}, column {column} (byte {}): ", place.start)?;
+        match reason {
+            Reason::Syntax => write!(f, "found {found}, expected {expected}"),
+            Reason::TooLong { length, limit } => {
+                write!(f, "the query has {length} bytes, at most {limit} are allowed")
+            }
+            Reason::TooDeep { limit } => write!(f, "nested more than {limit} deep"),
+            Reason::NumberTooLong { limit } => write!(f, "a number has at most {limit} digits"),
+            Reason::TooManyPatterns { limit } => {
+                write!(f, "at most {limit} conditions may have MATCHES or IGNORE CASE")
+            }
+            Reason::BadPattern(why) => write!(f, "this pattern cannot be used: {why}"),
+            Reason::PatternTooLarge { limit } => {
+                write!(f, "the patterns of a query may take {limit} bytes of memory, not more")
+            }
         }
     }
 }

@@ -17,6 +17,17 @@ pub enum Dialect {
     Extended,
 }
 
+impl Dialect {
+    /// Its name in requests and configurations.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Dialect::Strict => "strict",
+            Dialect::Extended => "extended",
+        }
+    }
+}
+
 /// How a query is read: its dialect and its limits.
 ///
 /// # Examples

@@ -6,6 +6,7 @@
 //! looks at the first [`SEEN_MAX`] bytes of a message's values only.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::nfa::thompson;
@@ -28,7 +29,8 @@ const AUTOMATON_MAX: usize = 1 << 20;
 /// A compiled pattern.
 #[derive(Clone)]
 pub(crate) struct Pattern {
-    table: dense::DFA<Vec<u32>>,
+    /// Shared by the clones of a query: it may be a mebibyte.
+    table: Arc<dense::DFA<Vec<u32>>>,
 }
 
 impl Pattern {
@@ -49,7 +51,7 @@ impl Pattern {
             .syntax(syntax::Config::new().utf8(false))
             .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(AUTOMATON_MAX)))
             .build(pattern);
-        built.map(|table| Pattern { table }).map_err(|error| {
+        built.map(|table| Pattern { table: Arc::new(table) }).map_err(|error| {
             let reason = match error.is_size_limit_exceeded() {
                 true => Reason::PatternTooLarge { limit: TABLES_MAX },
                 false => Reason::BadPattern(explain(&error)),

@@ -224,6 +224,14 @@ impl<'v, 'a> View<'v, 'a> {
 }
 
 impl Program {
+    /// Memory behind it, without what is too little to matter.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let Extra { nodes, bounds, patterns, .. } = self.extra();
+        let tables: usize = patterns.iter().map(Pattern::size).sum();
+        let conditions = size_of_val(&*self.conditions);
+        self.text.len() + conditions + size_of_val(&**nodes) + size_of_val(&**bounds) + tables
+    }
+
     #[inline]
     pub(crate) fn extra(&self) -> &Extra {
         self.extra.as_deref().unwrap_or(&NOTHING)

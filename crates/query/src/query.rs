@@ -76,6 +76,12 @@ impl Query {
         self.program.conditions.iter().map(move |condition| condition.key.str_of(text))
     }
 
+    /// Bytes of memory it takes, about.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        size_of::<Query>() + self.program.held_bytes()
+    }
+
     /// How it would be looked for in an [`Index`](crate::Index), and what evaluating it costs.
     #[must_use]
     pub fn explain(&self) -> Explain {

@@ -14,15 +14,17 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use floodway::{Filter, Limits, Overflow, Policy};
+use floodway::{Filter, Limits, Overflow, Policy, Query};
 use tracing::Level;
 
 pub use self::draft::Overrides;
+pub use self::extract::{Declared, ExtractConfig};
 pub use self::problem::ConfigError;
 
 mod address;
 mod draft;
 mod duration;
+mod extract;
 mod keys;
 mod memory;
 mod overflow_rule;
@@ -59,6 +61,9 @@ pub struct Config {
     pub server_name: Option<String>,
     /// Event-loop threads; `None` means half the CPUs, from 1 to 8. Default `None`.
     pub threads: Option<NonZeroUsize>,
+    /// What is taken out of payloads for queries to ask for; of those whose filter matches a
+    /// subject, the first counts. None can never apply. Default none.
+    pub extract: Vec<ExtractConfig>,
     /// Where the log goes and how much of it.
     pub log: LogConfig,
     /// File that holds the process id while the server runs. Default none.
@@ -168,6 +173,18 @@ pub struct OverflowRule {
     pub user: Option<String>,
     /// What they get. A limit that the rule does not set is that of `overflow.subscription`.
     pub overflow: Overflow,
+    /// They get only the messages that it matches; `None` means all.
+    pub query: Option<RuleQuery>,
+}
+
+/// The query of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RuleQuery {
+    /// As it was written: its canonical text may be longer than what may be written.
+    pub written: String,
+    /// What it means.
+    pub query: Query,
 }
 
 /// When a connection is over its limit; `None` means that this one does not apply.
@@ -276,6 +293,7 @@ impl Default for Config {
             log: LogConfig { file: None, level: Level::INFO },
             pid_file: None,
             ports_file: None,
+            extract: Vec::new(),
             auth: AuthConfig { token: None, users: Vec::new(), timeout: Duration::from_secs(2) },
             limits: LimitsConfig {
                 connections: 65_536,

@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use floodway::{Limits, Overflow, PushbackMode};
+use floodway::{Extract, Limits, Overflow, PushbackMode};
 use floodway_broker::{Access, Broker, BrokerConfig, Rule, Rules, User};
 use floodway_wire::nats::ParseLimits;
 use mio::net::TcpListener;
@@ -245,6 +245,7 @@ fn broker_config(config: &Config) -> BrokerConfig {
         burst: overflow.burst,
         subscription: Overflow::new(overflow.policy.clone(), overflow.subscription),
         rules: rules(config),
+        extract: extract(config),
         mark: config.pushback.mark,
         pushback: match config.pushback.mode {
             config::PushbackMode::Most => PushbackMode::Most,
@@ -261,8 +262,17 @@ fn rules(config: &Config) -> Rules {
         subject: rule.subject.clone(),
         user: rule.user.clone(),
         overflow: Arc::new(rule.overflow.clone().bounded()),
+        query: rule.query.as_ref().map(|of| of.query.clone()),
     };
     Rules::new(config.overflow.rules.iter().map(rule).collect())
+}
+
+fn extract(config: &Config) -> Vec<Extract> {
+    let one = |one: &config::ExtractConfig| Extract {
+        filter: one.subject.clone(),
+        extraction: one.extraction.clone(),
+    };
+    config.extract.iter().map(one).collect()
 }
 
 fn access(config: &Config) -> Access {
@@ -332,7 +342,8 @@ mod tests {
                     { subject = 'a.>', policy = 'drop-newest', messages = 5, ttl = 0 }]";
         let broker = broker_config(&parse(text));
         let find = |subject, user| {
-            broker.rules.find(&Filter::new(subject).unwrap(), user).map(|found| (**found).clone())
+            let found = broker.rules.find(&Filter::new(subject).unwrap(), user);
+            found.map(|rule| (*rule.overflow).clone())
         };
         let ttl = Some(Duration::from_secs(3));
         let bounded = Limits { messages: Some(65_536), bytes: Some(16 << 20), behind: None, ttl };

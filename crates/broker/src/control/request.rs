@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use floodway::{Conflation, Fallback, Filter, Key, Limits, Overflow, Policy};
+use floodway::{Conflation, Fallback, Filter, Key, Limits, Overflow, Policy, Query, QueryOptions};
 
 use super::document::{Field, Fields, Node, nearest, quoted};
 use super::quantity::Quantity;
@@ -18,7 +18,8 @@ pub(super) const MAX_TEXT_BYTES: usize = 4096;
 /// Bytes of a key. Kept in its parts, which may be one for each byte, it takes 17 times as many.
 pub(super) const MAX_KEY_BYTES: usize = 256;
 
-pub(super) const TOP: [&str; 6] = ["filter", "deliver", "queue", "overflow", "limits", "report"];
+pub(super) const TOP: [&str; 8] =
+    ["filter", "deliver", "queue", "overflow", "limits", "report", "query", "dialect"];
 pub(super) const OVERFLOW: [&str; 3] = ["overflow.policy", "overflow.key", "overflow.fallback"];
 pub(super) const LIMITS: [&str; 4] =
     ["limits.messages", "limits.bytes", "limits.behind", "limits.ttl"];
@@ -47,8 +48,9 @@ pub(super) fn parse(request: &[u8]) -> Result<(Filter, Grant), Refused> {
     let policy = policy(fields.take("overflow"))?;
     let limits = limits(fields.take("limits"))?;
     let report = fields.take("report").choice(&Report::NAMES)?.unwrap_or_default();
+    let query = query(fields.take("query"), fields.take("dialect"))?;
     let overflow = Some(Arc::new(Overflow::new(policy, limits).bounded()));
-    Ok((deliver, Grant { filter, spec: SubscriptionSpec { queue_group, overflow, report } }))
+    Ok((deliver, Grant { filter, spec: SubscriptionSpec { queue_group, overflow, report, query } }))
 }
 
 fn queue_group(field: Field) -> Result<Option<Box<[u8]>>, Refused> {
@@ -84,6 +86,22 @@ fn policy(field: Field) -> Result<Policy, Refused> {
         }
     }
     Ok(policy)
+}
+
+fn query(query: Field, dialect: Field) -> Result<Option<Query>, Refused> {
+    // Its length is what the language allows: whoever exceeds that is told so.
+    let at = query.at;
+    let Some(text) = query.text_up_to(MAX_REQUEST_BYTES)? else {
+        if dialect.value.is_some() {
+            let text = "only a request with a query has it, and this one has none";
+            return Err(refused("needs_query", dialect.at, text));
+        }
+        return Ok(None);
+    };
+    let dialects = [QueryOptions::extended(), QueryOptions::strict()];
+    let options = dialect.choice(&dialects.map(|one| (one.dialect().name(), one)))?;
+    let query = options.unwrap_or_default().parse(&text);
+    query.map(Some).map_err(|error| refused("bad_query", at, error.in_one_line()))
 }
 
 fn limits(field: Field) -> Result<Limits, Refused> {

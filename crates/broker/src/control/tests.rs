@@ -36,7 +36,7 @@ fn a_right_request_is_granted_whole_and_echoed() {
     let request = r#"{"filter": "q.>", "deliver": "_INBOX.x", "queue": "g",
         "overflow": {"policy": "conflate", "key": "json:/quote/symbol", "fallback": "disconnect"},
         "limits": {"messages": 1000, "bytes": "8MiB", "behind": "10s", "ttl": 250},
-        "report": "status"}"#;
+        "report": "status", "query": "kind='quote'AND( price<5 )", "dialect": "extended"}"#;
     let mut grants = Grants::default();
     let answer = ask(&mut grants, request.as_bytes());
     let echo = json!({
@@ -44,7 +44,7 @@ fn a_right_request_is_granted_whole_and_echoed() {
         "overflow":
             {"policy": "conflate", "key": "json:/quote/symbol", "fallback": "disconnect"},
         "limits": {"messages": 1000, "bytes": 8 << 20, "behind_ms": 10_000, "ttl_ms": 250},
-        "report": "status",
+        "report": "status", "query": "kind = 'quote' AND price < 5", "dialect": "extended",
     });
     assert_eq!(answer, json!({"ok": true, "id": "7:_INBOX.x", "granted": echo}));
     fuzz::check_grant(&grants[&b"_INBOX.x"[..]], &answer["granted"]).unwrap();
@@ -57,7 +57,7 @@ fn what_is_not_asked_for_has_its_default() {
     let echo = json!({
         "filter": "a.*", "deliver": "b", "queue": null,
         "overflow": {"policy": "disconnect", "key": null, "fallback": null},
-        "limits": none, "report": "header",
+        "limits": none, "report": "header", "query": null, "dialect": null,
     });
     assert_eq!(plain, echo);
     let conflate = granted(&with(r#""overflow": {"policy": "conflate"}"#));
@@ -113,7 +113,7 @@ fn sizes_and_durations_have_units() {
 }
 
 /// One wrong value for each field: what is put into a right request, the code, the place.
-const WRONG: [(&str, &str, &str); 59] = [
+const WRONG: [(&str, &str, &str); 71] = [
     (r#""queue": 5"#, "bad_value", "queue"),
     (r#""queue": "a b""#, "bad_value", "queue"),
     (r#""queue": """#, "bad_value", "queue"),
@@ -173,6 +173,18 @@ const WRONG: [(&str, &str, &str); 59] = [
     (r#""limits": {"ttl": 1, "ttl": 2}"#, "duplicate_field", "limits.ttl"),
     (r#""report": true"#, "bad_value", "report"),
     (r#""report": "loud""#, "bad_value", "report"),
+    (r#""query": 5"#, "bad_value", "query"),
+    (r#""query": {"text": "a = 5"}"#, "bad_value", "query"),
+    (r#""query": """#, "bad_query", "query"),
+    (r#""query": "a = b""#, "bad_query", "query"),
+    (r#""query": "a = 5", "query": "a = 5""#, "duplicate_field", "query"),
+    (r#""query": "a = 5", "dialect": "Strict""#, "bad_value", "dialect"),
+    (r#""query": "a = 5", "dialect": true"#, "bad_value", "dialect"),
+    (r#""query": "a.b = 5 OR a.b = 6", "dialect": "strict""#, "bad_query", "query"),
+    (r#""query": "a = 5", "dialect": "strict", "dialect": null"#, "duplicate_field", "dialect"),
+    (r#""dialect": "strict""#, "needs_query", "dialect"),
+    (r#""query": null, "dialect": 5"#, "needs_query", "dialect"),
+    (r#""overflow": {"query": "a = 5"}"#, "unknown_field", "overflow.query"),
 ];
 
 #[test]
@@ -225,6 +237,8 @@ fn a_slip_is_told_with_what_was_meant() {
         (r#""overflow": {"policy": "drop_oldest"}"#, "did you mean \"drop-oldest\""),
         (r#""overflow": {"policy": "latest"}"#, "known: disconnect, drop-newest, drop-oldest"),
         (r#""report": "Status""#, "did you mean \"status\"; known: header, status, none"),
+        (r#""quary": "a = 5""#, "did you mean \"query\""),
+        (r#""query": "a = 5", "dialect": "strct""#, "did you mean \"strict\"; known: extended"),
         (
             r#""limits": {"ttl": 1.5}"#,
             "a text such as \"250ms\", \"10s\", \"2m\" or \"1h\", not 1.5",
@@ -233,6 +247,68 @@ fn a_slip_is_told_with_what_was_meant() {
         let (.., message) = refusal(&with(more));
         assert!(message.contains(hint), "{more}: {message}");
     }
+}
+
+// checklist: C2
+#[test]
+fn a_wrong_query_is_told_with_its_place_and_what_would_be_right() {
+    let told = |query: &str| refusal(&with(&format!(r#""query": "{query}""#))).2;
+    assert_eq!(
+        told("kind = 'quote'\\nAN price < 5"),
+        "line 2, column 1 (byte 15): found `AN`, expected AND, OR or the end; did you mean `AND`?"
+    );
+    assert_eq!(
+        told("kind = quote"),
+        "line 1, column 8 (byte 7): found `quote`, expected a number, a string in single \
+         quotes, DATE or TIME; did you mean `'quote'`?"
+    );
+    let long = told(&format!("kind = '{}'", "x".repeat(600)));
+    assert!(long.contains("the query has 609 bytes, at most 512 are allowed"), "{long}");
+    assert!(told("a MATCHES '('").contains("this pattern cannot be used: "));
+}
+
+#[test]
+fn a_dialect_says_how_the_query_is_read() {
+    let read = |dialect: &str| granted(&with(&format!(r#""query": "a.b=5"{dialect}"#)));
+    for (dialect, name) in [
+        ("", "extended"),
+        (r#", "dialect": null"#, "extended"),
+        (r#", "dialect": "extended""#, "extended"),
+        (r#", "dialect": "strict""#, "strict"),
+    ] {
+        let granted = read(dialect);
+        assert_eq!((&granted["query"], &granted["dialect"]), (&json!("a.b = 5"), &json!(name)));
+    }
+}
+
+#[test]
+fn queries_of_grants_that_wait_have_a_limit_of_memory() {
+    // Most of a mebibyte each.
+    let request = |n: usize| {
+        let query = r"a MATCHES '[a-q][^u-z]{9}x'";
+        json!({"filter": "a", "deliver": format!("b{n}"), "query": query}).to_string()
+    };
+    let bytes = ask_for_query(&request(0)).held_bytes();
+    assert!((50_000..MAX_QUERY_BYTES).contains(&bytes), "{bytes}");
+
+    let most = MAX_QUERY_BYTES / bytes;
+    let mut grants = Grants::default();
+    for n in 0..most {
+        assert_eq!(ask(&mut grants, request(n).as_bytes())["ok"], true);
+    }
+    let refused = ask(&mut grants, request(most).as_bytes());
+    assert_eq!(
+        (&refused["error"]["code"], &refused["error"]["at"]),
+        (&json!("too_many"), &json!("query"))
+    );
+    assert_eq!(ask(&mut grants, request(1).as_bytes())["ok"], true, "in place of the earlier one");
+    assert_eq!(ask(&mut grants, with(r#""queue": "g""#).as_bytes())["ok"], true, "without a query");
+}
+
+fn ask_for_query(request: &str) -> Query {
+    let mut grants = Grants::default();
+    ask(&mut grants, request.as_bytes());
+    grants.into_values().next().unwrap().spec.query.unwrap()
 }
 
 #[test]

@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 use super::Report;
 use super::lanes::Lane;
 use crate::sid::Sid;
+use crate::snapshot::QuerySnapshot;
 
 /// What only some subscriptions have; the others do not pay for it.
 #[derive(Debug, Default)]
@@ -21,10 +22,20 @@ pub(super) struct Special {
     pub(super) max: Option<u64>,
     /// How the client is told of losses and of the end.
     pub(super) report: Report,
+    /// The query that its messages match.
+    pub(super) query: Option<Box<Asked>>,
     /// Why it was ended while its session goes on.
     pub(super) end: Option<EndReason>,
     /// The messages of a subscription that may still drop, replace or skip them.
     pub(super) lane: Option<Box<Lane>>,
+}
+
+/// The query of a subscription, which itself is in the index.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) shown: QuerySnapshot,
+    /// What the index holds for it.
+    pub(super) bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +116,10 @@ impl Slot {
         self.special.as_ref()?.overflow.as_ref()
     }
 
+    pub(super) fn query(&self) -> Option<&Asked> {
+        self.special.as_ref()?.query.as_deref()
+    }
+
     pub(super) fn depth(&self) -> Depth {
         Depth { messages: self.account.queued(), bytes: self.account.queued_bytes() }
     }
@@ -119,6 +134,8 @@ pub(super) struct Slots {
     by_sid: HashTable<u32>,
     hasher: RandomState,
     next_serial: u32,
+    /// What the index holds for queries of open subscriptions.
+    query_bytes: usize,
 }
 
 impl Slots {
@@ -144,6 +161,7 @@ impl Slots {
         let account = Account::default();
         let stage = Stage::Open;
         let slot = Slot { sid, filter, account, special, high_water: 0, serial, stage };
+        self.query_bytes += slot.query().map_or(0, |asked| asked.bytes);
         let at = match self.vacant.pop() {
             Some(at) => {
                 self.slots[at as usize] = slot;
@@ -189,6 +207,7 @@ impl Slots {
         let key = self.key(at);
         let slot = &mut self.slots[at as usize];
         slot.stage = Stage::Closing;
+        self.query_bytes -= slot.query().map_or(0, |asked| asked.bytes);
         (key, slot.filter.clone())
     }
 
@@ -220,8 +239,8 @@ impl Slots {
         self.slots.iter_mut().filter(|slot| slot.stage != Stage::Vacant)
     }
 
-    /// Memory it holds besides what the index holds.
+    /// Memory it holds, and of what the index holds for it the queries: those may be large.
     pub(super) fn held_bytes(&self) -> usize {
-        self.slots.len() * size_of::<Slot>()
+        self.slots.len() * size_of::<Slot>() + self.query_bytes
     }
 }

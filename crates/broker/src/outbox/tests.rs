@@ -48,13 +48,13 @@ impl Client {
     }
 
     fn subscribe(&mut self, sid: u64, spec: SubscriptionSpec) -> Option<SubscriptionKey> {
-        self.outbox.subscribe(Sid::Number(sid), Filter::new("s").unwrap(), spec)
+        self.outbox.subscribe(Sid::Number(sid), Filter::new("s").unwrap(), &spec, 0)
     }
 
     /// Subscribes with its own limits, and with a wish to be told of its end.
     fn subscribe_reported(&mut self, sid: u64, limits: Limits) -> SubscriptionKey {
         let overflow = Some(Arc::new(Overflow::disconnect(limits)));
-        let spec = SubscriptionSpec { queue_group: None, overflow, report: Report::Status };
+        let spec = SubscriptionSpec { overflow, report: Report::Status, ..Default::default() };
         self.subscribe(sid, spec).unwrap()
     }
 
@@ -67,7 +67,7 @@ impl Client {
         report: Report,
     ) -> SubscriptionKey {
         let overflow = Some(Arc::new(Overflow::new(policy, limits)));
-        self.subscribe(sid, SubscriptionSpec { queue_group: None, overflow, report }).unwrap()
+        self.subscribe(sid, SubscriptionSpec { overflow, report, ..Default::default() }).unwrap()
     }
 
     fn deliver(&mut self, key: SubscriptionKey, payloads: &[&[u8]]) -> (Taken, Option<EndReason>) {

@@ -19,6 +19,7 @@ fn subscription(sid: &str, subject: &str) -> SubscriptionSnapshot {
         queue_group: None,
         policy: "drop-oldest",
         key: None,
+        query: None,
         limits: Limits { messages: Some(10), ..Limits::NONE },
         account: Account::default(),
         replaced: 0,

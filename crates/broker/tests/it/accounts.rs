@@ -91,7 +91,7 @@ impl World {
                 let overflow = report.then(|| Arc::new(Overflow::disconnect(limits)));
                 let report = if report { Report::Status } else { Report::Header };
                 let queue_group = group.then(|| (*b"g").into());
-                let spec = SubscriptionSpec { queue_group, overflow, report };
+                let spec = SubscriptionSpec { queue_group, overflow, report, query: None };
                 let made = client.try_subscribe(&self.broker, sid, filter, spec);
                 let ended = client.session.end_reason().is_some();
                 prop_assert_eq!(made == Err(SubscribeRefused::Ended), ended, "{:?}", made);

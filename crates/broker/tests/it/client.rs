@@ -25,6 +25,7 @@ pub(crate) fn config(budget: u64) -> BrokerConfig {
         burst: 0,
         subscription: Overflow::disconnect(UNLIMITED),
         rules: Rules::default(),
+        extract: Vec::new(),
         mark: 1000,
         pushback: PushbackMode::Most,
         max_subscriptions: None,

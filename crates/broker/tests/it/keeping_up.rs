@@ -30,7 +30,7 @@ fn numbered(numbers: std::ops::Range<usize>, padding: usize) -> Vec<(String, Str
 fn subscribe(client: &Client, broker: &Broker, policy: Policy) {
     let limits = Limits { messages: Some(1), ..UNLIMITED };
     let overflow = Some(Arc::new(Overflow::new(policy, limits)));
-    let spec = SubscriptionSpec { queue_group: None, overflow, report: Report::Header };
+    let spec = SubscriptionSpec { overflow, report: Report::Header, ..Default::default() };
     assert_eq!(client.try_subscribe(broker, 1, "s.>", spec), Ok(Subscribed::New));
 }
 

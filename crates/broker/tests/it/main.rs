@@ -8,4 +8,5 @@ mod ends;
 mod keeping_up;
 mod policies;
 mod pressure;
+mod queries;
 mod sessions;

@@ -19,12 +19,13 @@ fn at_most(messages: u64) -> Limits {
 
 fn spec(policy: Policy, limits: Limits, report: Report) -> SubscriptionSpec {
     let overflow = Some(Arc::new(Overflow::new(policy, limits)));
-    SubscriptionSpec { queue_group: None, overflow, report }
+    SubscriptionSpec { overflow, report, ..Default::default() }
 }
 
 fn rule(subject: &str, user: Option<&str>, policy: Policy, messages: u64) -> Rule {
     let overflow = Arc::new(Overflow::new(policy, at_most(messages)));
-    Rule { subject: Filter::new(subject).unwrap(), user: user.map(str::to_owned), overflow }
+    let (subject, user) = (Filter::new(subject).unwrap(), user.map(str::to_owned));
+    Rule { subject, user, overflow, query: None }
 }
 
 fn conflate() -> Policy {

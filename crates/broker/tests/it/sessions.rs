@@ -72,7 +72,7 @@ fn one_that_asked_to_be_told_ends_alone_and_another_takes_its_name() {
     let client = Client::stalled(&broker, now);
     let limits = Limits { messages: Some(1), ..UNLIMITED };
     let overflow = Some(Arc::new(Overflow::disconnect(limits)));
-    let spec = SubscriptionSpec { queue_group: None, overflow, report: Report::Status };
+    let spec = SubscriptionSpec { overflow, report: Report::Status, ..Default::default() };
     assert_eq!(client.try_subscribe(&broker, 1, "a", spec.clone()), Ok(Subscribed::New));
     client.subscribe(&broker, 2, "a");
     assert_eq!(publish_as(&broker, None, "a", &[b"x", b"y"], now), 3);

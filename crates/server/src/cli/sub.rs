@@ -4,6 +4,7 @@ mod control;
 mod granted;
 mod notice;
 mod overflow;
+mod query;
 mod screen;
 
 use std::io::{self, BufWriter};
@@ -19,6 +20,7 @@ use super::client::subject::{check_filter, check_queue};
 use super::client::{Client, ConnectArgs, new_inbox};
 use control::Wish;
 use overflow::OverflowArgs;
+use query::QueryArgs;
 use screen::Screen;
 
 /// Subscribe and print messages.
@@ -32,6 +34,11 @@ Examples:
   floodway sub 'orders.>'
   floodway sub orders.eu orders.us --json --count 10
   floodway sub jobs --queue workers --raw
+
+Only some of the messages:
+  floodway sub 'quotes.>' --query \"symbol = 'ACME' AND price < 18\"
+  floodway sub jobs --queue eu --query \"region STARTS WITH 'eu-'\" --overflow drop-oldest
+  floodway sub 'tx.>' --strict --query \"tx.height > 5 AND transfer.sender = 'ann'\"
 
 When it is too slow:
   # the newest 1000 messages, and none that waited for more than 5 s
@@ -73,6 +80,9 @@ pub(crate) struct Args {
     timeout: Option<Duration>,
 
     #[command(flatten)]
+    query: QueryArgs,
+
+    #[command(flatten)]
     overflow: OverflowArgs,
 
     #[command(flatten)]
@@ -89,12 +99,13 @@ fn subscribe(args: &Args) -> Result<(), Failure> {
     args.subjects.iter().try_for_each(|subject| check_filter("subject", subject))?;
     check_queue(args.queue.as_deref())?;
     args.overflow.check()?;
+    args.query.check()?;
     let mut client = args.connect.connect()?;
     let interrupt = Interrupt::listen()?;
     let delivers = subscriptions(args, &mut client)?;
     for (index, deliver) in delivers.iter().enumerate() {
         // A controlled subscription is in its group already, by the control request.
-        let queue = args.queue.as_deref().filter(|_| !args.overflow.is_given());
+        let queue = args.queue.as_deref().filter(|_| !args.is_controlled());
         let sid = (index + 1).to_string();
         let queue = queue.map(str::as_bytes);
         encode_sub(&mut client.out, deliver.as_bytes(), queue, sid.as_bytes());
@@ -110,7 +121,7 @@ fn subscribe(args: &Args) -> Result<(), Failure> {
 
 /// The subjects to SUB to: those that were typed, or the ones the server delivers them on.
 fn subscriptions(args: &Args, client: &mut Client) -> Result<Vec<String>, Failure> {
-    if !args.overflow.is_given() {
+    if !args.is_controlled() {
         return Ok(args.subjects.clone());
     }
     let inbox = new_inbox();
@@ -122,6 +133,7 @@ fn subscriptions(args: &Args, client: &mut Client) -> Result<Vec<String>, Failur
             queue: args.queue.as_deref(),
             deliver: &deliver,
             overflow: &args.overflow,
+            query: &args.query,
         };
         let granted = control::ask(client, &wish, &format!("{inbox}.answer"))?;
         note(&format!("granted {filter}: {}", granted.describe()));
@@ -131,6 +143,11 @@ fn subscriptions(args: &Args, client: &mut Client) -> Result<Vec<String>, Failur
 }
 
 impl Args {
+    /// Whether the server is asked for what SUB has no room for.
+    fn is_controlled(&self) -> bool {
+        self.overflow.is_given() || self.query.is_given()
+    }
+
     fn format(&self) -> Format {
         match (self.json, self.raw) {
             (true, _) => Format::Json,

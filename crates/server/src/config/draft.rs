@@ -6,6 +6,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::Config;
+use super::extract;
 use super::keys::{KEYS, Key};
 use super::overflow_rule::{self, WrittenRule};
 use super::problem::{ConfigError, Source, nearest};
@@ -154,6 +155,8 @@ impl<'s> Draft<'s> {
             let path = join(section, name.get_ref());
             if path == overflow_rule::PATH {
                 overflow_rule::read(self, value.get_ref(), value.span());
+            } else if path == extract::PATH {
+                extract::read(self, value.get_ref(), value.span());
             } else if let Some(key) = KEYS.iter().find(|key| key.path == path) {
                 self.read_value(key, value.get_ref(), value.span());
             } else if !keys_below(&path).is_empty() {
@@ -210,6 +213,24 @@ impl<'s> Draft<'s> {
     /// The line that a place in the file is on.
     pub(super) fn line(&self, at: usize) -> usize {
         self.source.line(at)
+    }
+
+    /// The place in the file of what is at `offset` in a text that was read from `span`; all of
+    /// `span` if the text does not stand there as it is.
+    pub(super) fn place_in(&self, span: &Range<usize>, text: &str, offset: usize) -> Range<usize> {
+        let written = self.source.text.get(span.clone()).unwrap_or_default();
+        let quotes = ["'''", "\"\"\"", "'", "\""];
+        let is_it = |quote: &&&str| {
+            let inner = written.strip_prefix(**quote).and_then(|rest| rest.strip_suffix(**quote));
+            inner == Some(text)
+        };
+        match quotes.iter().find(is_it) {
+            Some(quote) => {
+                let at = span.start + quote.len() + offset;
+                at..at + 1
+            }
+            None => span.clone(),
+        }
     }
 
     /// Notes a mistake at a place in the file.

@@ -9,7 +9,7 @@ use floodway::Policy;
 use tracing::Level;
 
 use super::value::{HIDDEN, Refusal, Value, quoted, quoted_path};
-use super::{Config, PushbackMode, duration, memory, overflow_rule, size};
+use super::{Config, PushbackMode, duration, extract, memory, overflow_rule, size};
 
 /// One key.
 pub(super) struct Key {
@@ -102,6 +102,12 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
         show: |config| quoted_path(config.ports_file.as_ref()),
+    },
+    Key {
+        path: extract::PATH,
+        // Read by `extract`, from a file, for the places of what is wrong.
+        set: |_, value| Err(format!("{value} does not fit; write it in a file").into()),
+        show: |config| extract::show(&config.extract),
     },
     Key {
         path: "log.file",

@@ -1,4 +1,4 @@
-//! `overflow.rules`: other policies for some subscriptions, by subject and user.
+//! `overflow.rules`: other policies, and queries, for some subscriptions, by subject and user.
 //!
 //! A rule is read in two steps. First each of its keys by itself; what is wrong there is told with
 //! its place. Then, when everything else of the configuration is known, what it has in common with
@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use floodway::{Conflation, Fallback, Filter, Key, Limits, Overflow, Policy};
+use floodway_query::Options;
 use toml::de::DeValue;
 
 use self::cover::Covers;
@@ -19,7 +20,7 @@ use super::keys::{policy, show_duration, show_size};
 use super::problem::nearest;
 use super::rules::{granted_bytes, granted_too_little};
 use super::value::{Value, quoted};
-use super::{OverflowRule, size};
+use super::{OverflowRule, RuleQuery, size};
 
 /// The key of the rules.
 pub(super) const PATH: &str = "overflow.rules";
@@ -42,6 +43,9 @@ pub(super) struct WrittenRule {
     bytes: Option<Option<u64>>,
     behind: Option<Option<Duration>>,
     ttl: Option<Option<Duration>>,
+    query: Option<String>,
+    dialect: Option<Options>,
+    checked_query: Option<RuleQuery>,
     /// Where the whole rule is.
     span: Range<usize>,
     /// Where the values are that were read.
@@ -54,7 +58,7 @@ struct Field {
     set: fn(&mut WrittenRule, Value<'_>) -> Result<(), String>,
 }
 
-const FIELDS: [Field; 9] = [
+const FIELDS: [Field; 11] = [
     Field {
         name: "subject",
         set: |rule, value| {
@@ -122,6 +126,21 @@ const FIELDS: [Field; 9] = [
             Ok(())
         },
     },
+    Field {
+        name: "query",
+        set: |rule, value| {
+            rule.query = Some(value.text()?.to_owned());
+            Ok(())
+        },
+    },
+    Field {
+        name: "dialect",
+        set: |rule, value| {
+            let dialects = [Options::extended(), Options::strict()];
+            rule.dialect = Some(value.choice(&dialects.map(|one| (one.dialect().name(), one)))?);
+            Ok(())
+        },
+    },
 ];
 
 /// Reads the list of rules; every mistake in it is noted.
@@ -176,7 +195,32 @@ fn read_rule(draft: &mut Draft<'_>, entry: &DeValue<'_>, span: Range<usize>) {
     if known {
         conflate(draft, &mut rule);
     }
+    // Likewise in a dialect that was refused.
+    if rule.dialect.is_some() || !table.contains_key("dialect") {
+        query(draft, &mut rule, table.contains_key("query"));
+    }
     draft.rules.push(rule);
+}
+
+/// Reads the query in its dialect, which is there for nothing else.
+fn query(draft: &mut Draft<'_>, rule: &mut WrittenRule, is_there: bool) {
+    let Some(written) = rule.query.take() else {
+        if let (Some(place), false) = (rule.places.get("dialect"), is_there) {
+            let path = join(PATH, "dialect");
+            let message = format!("`{path}` is only for a rule with a `query`; this one has none");
+            draft.wrong_at(place, &message);
+        }
+        return;
+    };
+    match rule.dialect.unwrap_or_default().parse(&written) {
+        Ok(query) => rule.checked_query = Some(RuleQuery { written, query }),
+        Err(error) => {
+            let path = join(PATH, "query");
+            let place = draft.place_in(rule.place("query"), &written, error.offset());
+            let why = error.in_one_line();
+            draft.wrong_at(&place, &format!("wrong value for `{path}`: {why}"));
+        }
+    }
 }
 
 /// Moves the key and the fallback into the policy, which must be the one that has them.
@@ -213,6 +257,7 @@ pub(super) fn check(draft: &mut Draft<'_>) {
     for rule in std::mem::take(&mut draft.rules) {
         // Without a subject the draft is not sound, and nobody would ask for this.
         let Some(subject) = &rule.subject else { continue };
+        let start = rule.span.start;
         check_user(draft, &rule);
         check_bytes(draft, &rule);
         match covers.insert(subject, rule.user.as_deref(), starts.len()) {
@@ -225,11 +270,12 @@ pub(super) fn check(draft: &mut Draft<'_>) {
             }
             None => {
                 let overflow = rule.overflow(&draft.config.overflow.subscription);
-                let (subject, user) = (subject.clone(), rule.user.clone());
-                draft.config.overflow.rules.push(OverflowRule { subject, user, overflow });
+                let subject = subject.clone();
+                let (user, query) = (rule.user, rule.checked_query);
+                draft.config.overflow.rules.push(OverflowRule { subject, user, overflow, query });
             }
         }
-        starts.push(rule.span.start);
+        starts.push(start);
     }
 }
 
@@ -294,7 +340,7 @@ pub(super) fn show(rules: &[OverflowRule]) -> String {
 }
 
 fn show_rule(rule: &OverflowRule) -> String {
-    let OverflowRule { subject, user, overflow: Overflow { policy, limits } } = rule;
+    let OverflowRule { subject, user, overflow: Overflow { policy, limits }, query } = rule;
     let mut text = format!("{{ subject = {}", quoted(subject.to_string()));
     if let Some(user) = user {
         text.push_str(&format!(", user = {}", quoted(user)));
@@ -305,13 +351,17 @@ fn show_rule(rule: &OverflowRule) -> String {
         text.push_str(&format!(", key = {key}, fallback = {fallback}"));
     }
     text.push_str(&format!(
-        ", messages = {}, bytes = {}, behind = {}, ttl = {} }}",
+        ", messages = {}, bytes = {}, behind = {}, ttl = {}",
         limits.messages.unwrap_or(0),
         show_size(limits.bytes.unwrap_or(0)),
         show_duration(limits.behind.unwrap_or_default()),
         show_duration(limits.ttl.unwrap_or_default()),
     ));
-    text
+    if let Some(RuleQuery { written, query }) = query {
+        let (written, dialect) = (quoted(written), quoted(query.dialect().name()));
+        text.push_str(&format!(", query = {written}, dialect = {dialect}"));
+    }
+    text + " }"
 }
 
 #[cfg(test)]

@@ -64,6 +64,10 @@ server_name = \"north\"
 threads = 3
 pid_file = \"/run/f.pid\"
 ports_file = 'p \"q\".json'
+extract = [
+    { subject = \"a.>\", json = { \"b\" = \"/b\", \"c.d\" = \"/c/d\" }, events = \"/e\" },
+    { subject = \"b\", text = '(?<l>\\w+)' },
+]
 
 [log]
 file = \"f.log\"
@@ -92,7 +96,7 @@ rules = [
     { subject = \"a.>\", user = \"ann\", policy = \"conflate\", key = \"json:/a\", \
 fallback = \"drop-newest\", messages = 0, bytes = \"3MiB\", behind = \"1s\", ttl = \"0s\" },
     { subject = \"a.*\", policy = \"disconnect\", messages = 7, bytes = 0, behind = \"0s\", \
-ttl = \"250ms\" },
+ttl = \"250ms\", query = \"a.b > 5\", dialect = \"strict\" },
 ]
 
 [overflow.connection]

@@ -198,7 +198,7 @@ impl<'a> Connection<'a> {
             authorized_user: seen.identity.user.as_deref(),
             held_bytes: seen.held_bytes,
             matched: seen.matched,
-            lost: ByReason(seen.losses.clone()),
+            lost: ByReason(seen.losses),
             conflated: seen.conflated,
             expired: seen.expired,
             paced_by: &seen.paced_by,
@@ -221,6 +221,10 @@ struct Subscription<'a> {
     policy: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dialect: Option<&'static str>,
     limits: LimitsShown,
     matched: u64,
     delivered: u64,
@@ -252,6 +256,8 @@ impl<'a> Subscription<'a> {
             qgroup: group.map(|name| String::from_utf8_lossy(name).into_owned()),
             policy: seen.policy,
             key: seen.key.as_deref(),
+            query: seen.query.as_ref().map(|query| &*query.text),
+            dialect: seen.query.as_ref().map(|query| query.dialect),
             limits: LimitsShown::of(&seen.limits),
             matched: account.matched(),
             delivered: account.delivered(),

@@ -42,6 +42,8 @@ struct Scrape {
     publish: DurationsSnapshot,
     refused: u64,
     lookups: u64,
+    queries_evaluated: u64,
+    payloads_malformed: u64,
     publishers_paused: u64,
     slow_now: u64,
     slow_episodes: u64,
@@ -73,6 +75,8 @@ impl Scrape {
             publish: source.broker.meters().publish.snapshot(),
             refused: source.broker.meters().refused(),
             lookups: bus.lookup_count(),
+            queries_evaluated: bus.query_evaluations(),
+            payloads_malformed: bus.malformed_payloads(),
             publishers_paused,
             slow_now: registry.slow_now(),
             slow_episodes: registry.slow_episodes(),
@@ -131,6 +135,10 @@ impl Scrape {
         sheet.counter("messages_refused_total", help, self.refused)?;
         let help = "Subjects looked up in the index of subscriptions.";
         sheet.counter("route_lookups_total", help, self.lookups)?;
+        let help = "Queries of subscriptions evaluated for messages.";
+        sheet.counter("queries_evaluated_total", help, self.queries_evaluated)?;
+        let help = "Payloads that a query asked for and that were not what [[extract]] says.";
+        sheet.counter("payloads_malformed_total", help, self.payloads_malformed)?;
         let help = "From a read of a socket until what it brought was routed and written.";
         sheet.histogram("publish_duration_seconds", help, &self.publish)?;
         let help = "Messages that matched a subscription, once for each.";

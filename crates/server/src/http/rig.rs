@@ -8,8 +8,8 @@ use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
 
 use floodway::{
-    Consumer, EndReason, Filter, Limits, Message, Missed, Overflow, PushbackMode, Runs,
-    SubscriptionKey, Taken,
+    Consumer, EndReason, Extract, Extraction, Filter, Limits, Message, Missed, Overflow,
+    PushbackMode, Query, Runs, SubscriptionKey, Taken,
 };
 use floodway_broker::{
     Access, Broker, BrokerConfig, Framing, Identity, Notes, Report, Rules, Session, Sid,
@@ -46,6 +46,7 @@ impl Rig {
             burst: 0,
             subscription: Overflow::disconnect(limits),
             rules: Rules::default(),
+            extract: vec![extract()],
             mark: 1 << 20,
             pushback: PushbackMode::Most,
             max_subscriptions: None,
@@ -88,6 +89,12 @@ impl Rig {
         assert_eq!(map.len(), count, "a series appears twice:\n{text}");
         map
     }
+}
+
+/// The prices of `prices.*`.
+fn extract() -> Extract {
+    let extraction = Extraction::json([("price", "/price")]).unwrap();
+    Extract { filter: Filter::new("prices.*").unwrap(), extraction }
 }
 
 pub(super) fn source(broker: Arc<Broker>) -> StatusSource {
@@ -137,6 +144,12 @@ impl Client {
     pub(super) fn subscribe_alone(&self, sid: &str, filter: &str) {
         let report = Report::Status;
         self.enter(sid, filter, SubscriptionSpec { report, ..SubscriptionSpec::default() });
+    }
+
+    /// It gets what the query matches.
+    pub(super) fn subscribe_by_query(&self, sid: &str, filter: &str, query: Query) {
+        let query = Some(query);
+        self.enter(sid, filter, SubscriptionSpec { query, ..SubscriptionSpec::default() });
     }
 
     fn enter(&self, sid: &str, filter: &str, spec: SubscriptionSpec) {

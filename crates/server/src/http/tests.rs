@@ -1,5 +1,6 @@
 //! Every page over real sockets, against a scripted broker.
 
+mod queries;
 mod slowz;
 
 use std::io::{Read, Write};

@@ -54,6 +54,10 @@ pub(super) struct Varz<'a> {
     conflated: u64,
     expired: u64,
     pending_messages: u64,
+    /// Queries evaluated for messages.
+    queries_evaluated: u64,
+    /// Payloads that were not what `[[extract]]` says of them.
+    payloads_malformed: u64,
     ends: BTreeMap<&'static str, u64>,
     memory_budget: Memory,
 }
@@ -99,6 +103,8 @@ impl<'a> Varz<'a> {
             conflated: totals.conflated,
             expired: totals.expired,
             pending_messages: totals.pending_messages,
+            queries_evaluated: source.broker.bus().query_evaluations(),
+            payloads_malformed: source.broker.bus().malformed_payloads(),
             ends: totals.ends.into_iter().collect(),
             memory_budget: Memory::of(source.broker.bus().budget()),
         }

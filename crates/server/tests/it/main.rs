@@ -21,6 +21,7 @@ mod policies_faults;
 mod policies_isolation;
 mod policies_losses;
 mod policy_model;
+mod queries;
 mod random;
 mod raw;
 mod server;

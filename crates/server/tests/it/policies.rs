@@ -69,7 +69,7 @@ fn each_policy_is_granted_echoed_and_delivers() {
             shown[absent] = overflow.get(absent).cloned().unwrap_or(NONE);
         }
         let echo = json!({"filter": "q.*", "deliver": deliver, "queue": null, "overflow": shown,
-            "limits": granted, "report": report});
+            "limits": granted, "report": report, "query": null, "dialect": null});
         let id = format!("{}:{deliver}", client.cid());
         assert_eq!(answer, json!({"ok": true, "id": id, "granted": echo}));
         client.send(format!("SUB {deliver} {sid}\r\nPUB q.a 2\r\nhi\r\n").as_bytes());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use floodway::Conflation;
+use floodway::{Conflation, QueryOptions};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -14,7 +14,7 @@ use super::super::request::{LIMITS, OVERFLOW, TOP};
 use super::*;
 
 /// Right requests to start from.
-const RIGHT: [&str; 4] = [
+const RIGHT: [&str; 5] = [
     r#"{"filter": "a", "deliver": "b"}"#,
     r#"{"filter": "q.>", "deliver": "_INBOX.x", "queue": "g", "overflow": {"policy": "conflate",
         "key": "json:/quote/symbol", "fallback": "drop-newest"}, "limits": {"messages": 1000,
@@ -22,16 +22,20 @@ const RIGHT: [&str; 4] = [
     r#"{"deliver":"b","filter":"*","overflow":{"policy":"drop-oldest"},"report":"none"}"#,
     r#"{"filter": "a.b", "deliver": "c", "queue": null, "limits": {"ttl": "2m"},
         "overflow": {"policy": "conflate", "key": "header:Symbol"}}"#,
+    r#"{"filter": "a.>", "deliver": "b", "query": "tx.height > 5 AND tx.hash EXISTS",
+        "dialect": "strict", "limits": {"messages": 5}}"#,
 ];
 
 /// Words that stand in requests, or nearly.
-const WORDS: [&str; 24] = [
+const WORDS: [&str; 30] = [
     "filter",
     "deliver",
     "queue",
     "overflow",
     "limits",
     "report",
+    "query",
+    "dialect",
     "policy",
     "key",
     "fallback",
@@ -44,6 +48,10 @@ const WORDS: [&str; 24] = [
     "drop-oldest",
     "drop_oldest",
     "status",
+    "strict",
+    "a = 'b' OR NOT c > 5",
+    "a.b = 5",
+    "a MATCHES '(x'",
     "header:X",
     "json:/a~2",
     "8MiB",
@@ -170,10 +178,21 @@ impl Put {
 /// The grant is what was echoed, field by field.
 pub(super) fn check_grant(grant: &Grant, echo: &Value) -> TestCaseResult {
     let Grant { filter, spec } = grant;
-    prop_assert_eq!(echo.as_object().map(serde_json::Map::len), Some(6));
+    prop_assert_eq!(echo.as_object().map(serde_json::Map::len), Some(8));
     prop_assert_eq!(filter.as_bytes(), echo["filter"].as_str().unwrap().as_bytes());
     prop_assert_eq!(spec.queue_group.as_deref(), echo["queue"].as_str().map(str::as_bytes));
     prop_assert_eq!(spec.report.name(), echo["report"].as_str().unwrap());
+    let query = spec.query.as_ref();
+    prop_assert_eq!(query.map(|query| query.dialect().name()), echo["dialect"].as_str());
+    prop_assert_eq!(query.map(Query::as_str), echo["query"].as_str());
+    if let Some(query) = query {
+        // Its canonical text is the same query, and may be longer than what a client may type.
+        let options = match query.dialect().name() {
+            "strict" => QueryOptions::strict(),
+            _ => QueryOptions::extended(),
+        };
+        prop_assert_eq!(Ok(query.clone()), options.length_max(2048).parse(query.as_str()));
+    }
     let overflow = spec.overflow.as_ref().unwrap();
     let told = &echo["overflow"];
     prop_assert_eq!(overflow.policy.name(), told["policy"].as_str().unwrap());
@@ -258,11 +277,13 @@ fn the_changes_reach_every_answer() {
     let all = [
         "bad_json",
         "bad_key",
+        "bad_query",
         "bad_subject",
         "bad_value",
         "duplicate_field",
         "missing",
         "needs_conflate",
+        "needs_query",
         "ok",
         "unknown_field",
         "unknown_policy",

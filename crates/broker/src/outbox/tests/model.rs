@@ -248,7 +248,7 @@ impl World {
         let limits = Limits { messages, ..UNLIMITED };
         let overflow = messages.map(|_| Arc::new(Overflow::disconnect(limits)));
         let how = if report { Report::Status } else { Report::Header };
-        let spec = SubscriptionSpec { queue_group: None, overflow, report: how };
+        let spec = SubscriptionSpec { overflow, report: how, ..Default::default() };
         let key = self.client.subscribe(sid, spec);
         let taken = self.subs.iter().any(|sub| sub.open && sub.sid == sid);
         assert_eq!(key.is_none(), taken);

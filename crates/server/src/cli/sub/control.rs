@@ -1,6 +1,7 @@
-//! The control request: says how this subscription wants to be treated when it is slow.
+//! The control request: says how this subscription wants to be treated when it is slow, and which
+//! messages it wants.
 //!
-//! The NATS protocol has no field for it, so it travels as an ordinary request, and works with
+//! The NATS protocol has no fields for it, so it travels as an ordinary request, and works with
 //! every client library too.
 
 use std::ops::ControlFlow;
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::granted::Granted;
 use super::overflow::OverflowArgs;
+use super::query::QueryArgs;
 use crate::cli::client::failure::Failure;
 use crate::cli::client::{Client, ClientError, printable};
 
@@ -25,6 +27,7 @@ pub(super) struct Wish<'a> {
     pub(super) queue: Option<&'a str>,
     pub(super) deliver: &'a str,
     pub(super) overflow: &'a OverflowArgs,
+    pub(super) query: &'a QueryArgs,
 }
 
 #[derive(Serialize)]
@@ -38,6 +41,10 @@ struct Question<'a> {
     #[serde(skip_serializing_if = "Map::is_empty")]
     limits: Map<String, Value>,
     report: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dialect: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -81,6 +88,8 @@ impl Wish<'_> {
             }),
             limits: self.overflow.limits(),
             report: "status",
+            query: self.query.query.as_deref(),
+            dialect: self.query.dialect(),
         };
         serde_json::to_string(&question).expect("strings and numbers always have a JSON form")
     }
@@ -147,7 +156,8 @@ fn read_answer(message: &Delivered<'_>) -> Result<Granted, Option<Failure>> {
 
 fn no_floodway(client: &Client, what: &str) -> Failure {
     Failure::Failed(format!(
-        "{} is no floodway: it {what} on {SUBJECT}, so --overflow and --limit do not work there",
+        "{} is no floodway: it {what} on {SUBJECT}, so --query, --overflow and --limit do not work \
+         there",
         client.address()
     ))
 }

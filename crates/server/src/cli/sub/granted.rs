@@ -13,6 +13,8 @@ use crate::config::about_bytes;
 pub(super) struct Granted {
     overflow: Overflow,
     limits: Limits,
+    query: Option<String>,
+    dialect: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -33,8 +35,17 @@ struct Limits {
 }
 
 impl Granted {
-    /// `conflate by subject (at more keys: drop-oldest), 65536 messages, 16 MiB`.
+    /// `conflate by subject (at more keys: drop-oldest), 65536 messages, 16 MiB; query: x > 5`.
     pub(super) fn describe(&self) -> String {
+        let dialect = match self.dialect.as_deref() {
+            None | Some("extended") => String::new(),
+            Some(other) => format!(" ({other})"),
+        };
+        let query = self.query.as_ref().map(|text| format!("; query{dialect}: {text}"));
+        self.describe_overflow() + &query.unwrap_or_default()
+    }
+
+    fn describe_overflow(&self) -> String {
         let Overflow { policy, key, fallback } = &self.overflow;
         let mut policy = policy.as_deref().unwrap_or("disconnect").to_owned();
         if let Some(key) = key {

@@ -234,6 +234,7 @@ fn ask(words: &[&str], answer: &'static str) -> (Result<Granted, Failure>, Vec<S
         queue: args.queue.as_deref(),
         deliver: "_INBOX.d",
         overflow: &args.overflow,
+        query: &args.query,
     };
     let mut client = fake.connect();
     let granted = control::ask(&mut client, &wish, "_INBOX.a");
@@ -272,6 +273,17 @@ fn the_control_request_says_what_was_asked_for() {
         "filter": "t", "deliver": "_INBOX.d", "limits": {"ttl": 90_000}, "report": "status",
     });
     assert_eq!(question(&["t", "--limit", "ttl=1m 30s"]), limit);
+    let query = json!({
+        "filter": "t", "deliver": "_INBOX.d", "query": "a.b > 5", "dialect": "strict",
+        "report": "status",
+    });
+    assert_eq!(question(&["t", "--query", "a.b > 5", "--strict"]), query);
+    let both = json!({
+        "filter": "t", "queue": "g", "deliver": "_INBOX.d", "query": "NOT a = 'x'",
+        "overflow": {"policy": "drop-oldest"}, "report": "status",
+    });
+    let words = ["t", "--queue", "g", "--query", "NOT a = 'x'", "--overflow", "drop-oldest"];
+    assert_eq!(question(&words), both);
 }
 
 #[test]
@@ -298,6 +310,12 @@ fn what_was_granted_reads_well() {
     );
     let plain = r#"{"ok": true, "granted": {"overflow": {"policy": "disconnect"}}}"#;
     assert_eq!(described(plain), "disconnect, no limit of its own");
+    let query = r#"{"ok": true, "granted": {"overflow": {"policy": "disconnect"},
+        "query": "a = 'b'", "dialect": "extended"}}"#;
+    assert_eq!(described(query), "disconnect, no limit of its own; query: a = 'b'");
+    let strict = r#"{"ok": true, "granted": {"overflow": {"policy": "drop-oldest"},
+        "limits": {"messages": 5}, "query": "a.b > 5", "dialect": "strict"}}"#;
+    assert_eq!(described(strict), "drop-oldest, 5 messages; query (strict): a.b > 5");
 }
 
 #[test]
@@ -331,7 +349,7 @@ fn mistake(words: &[&str]) -> String {
             assert_eq!(error.exit_code(), 2, "{words:?}");
             error.to_string()
         }
-        Ok(typed) => match typed.args.overflow.check() {
+        Ok(typed) => match typed.args.overflow.check().and_then(|()| typed.args.query.check()) {
             Err(Failure::Usage(why)) => why,
             other => panic!("{words:?} was taken: {other:?}"),
         },
@@ -340,7 +358,13 @@ fn mistake(words: &[&str]) -> String {
 
 #[test]
 fn mistakes_are_told_before_connecting() {
-    let cases: [(&[&str], &str); 20] = [
+    let cases: [(&[&str], &str); 23] = [
+        (&["--strict"], "--query <QUERY>"),
+        (
+            &["--query", "a > 5 AN b < 6"],
+            "byte 6): found `AN`, expected AND, OR or the end\n  a > 5 AN b < 6\n        ^^",
+        ),
+        (&["--query", "a.b = 5 OR a.b = 6", "--strict"], "\n          ^^"),
         (&["--overflow", "drop"], "possible values: disconnect, drop-newest, drop-oldest"),
         (&["--key", "subject"], "--overflow <POLICY>"),
         (&["--overflow", "drop-oldest", "--key", "subject"], "--key goes with --overflow conflate"),

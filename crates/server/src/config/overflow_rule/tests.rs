@@ -138,6 +138,57 @@ fn mistakes_in_a_rule_have_a_place_and_a_remedy() {
 }
 
 #[test]
+fn a_rule_has_a_query_in_its_dialect() {
+    let text = "overflow.rules = [\n\
+        { subject = 'a', query = \"kind='quote'AND(price<5)\" },\n\
+        { dialect = 'strict', subject = 'b', query = 'x.y=5' }, { subject = 'c' }]";
+    let config = parse(text).unwrap();
+    let read: Vec<_> = config
+        .overflow
+        .rules
+        .iter()
+        .map(|rule| rule.query.as_ref().map(|of| (of.query.as_str(), of.query.dialect().name())))
+        .collect();
+    let wanted =
+        [Some(("kind = 'quote' AND price < 5", "extended")), Some(("x.y = 5", "strict")), None];
+    assert_eq!(read, wanted);
+    assert_eq!(parse(&config.to_toml()), Ok(config));
+}
+
+// checklist: C2
+#[test]
+fn a_wrong_query_is_told_with_its_place_in_the_file_and_in_the_query() {
+    // After `overflow.rules = [{ subject = 'a', ` comes what is wrong, in column 36.
+    let cases = [
+        (
+            "query = \"a > 5 AN b < 6\"",
+            51,
+            "wrong value for `overflow.rules.query`: line 1, column 7 (byte 6): found `AN`, \
+             expected AND, OR or the end; did you mean `AND`?",
+        ),
+        ("query = ''", 45, "line 1, column 1 (byte 0): found the end, expected"),
+        ("query = \"a = 'ü' b\"", 53, "line 1, column 9 (byte 9): found `b`"),
+        // Not as it stands in the file.
+        ("query = \"a\\u0020> 5 AN b < 6\"", 44, "column 7 (byte 6): found `AN`"),
+        ("query = \"a.b = 5 OR a.b = 6\", dialect = 'strict'", 53, "column 9 (byte 8): found `OR`"),
+        ("query = 5", 44, "is not a string"),
+        ("query = 'a = 5', dialect = 'strickt'", 63, "did you mean `strict`?"),
+        ("dialect = 'strict'", 46, "only for a rule with a `query`; this one has none"),
+        ("querry = 'a = 5'", 36, "did you mean `overflow.rules.query`?"),
+    ];
+    for (key, column, expected) in cases {
+        let text = format!("overflow.rules = [{{ subject = 'a', {key} }}]");
+        let error = parse(&text).expect_err(&text);
+        assert!(error.starts_with(&format!("f.toml:1:{column}: ")), "{text}\n{error}");
+        assert!(error.contains(expected), "{text}\n{error}");
+        assert_eq!(error.matches("f.toml:").count(), 1, "one mistake is told once\n{error}");
+    }
+    let text = "[[overflow.rules]]\nsubject = 'a'\nquery = \"\"\"\na > 5\nAN b < 6\"\"\"";
+    let error = parse(text).unwrap_err();
+    assert!(error.starts_with("f.toml:3:9: ") && error.contains("line 2, column 1"), "{error}");
+}
+
+#[test]
 fn every_mistake_in_every_rule_is_told() {
     let text = "[[overflow.rules]]\nsubject = 'a b'\nuser = 3\n[[overflow.rules]]\nbehind = 4";
     let error = parse(text).unwrap_err();
