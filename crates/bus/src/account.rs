@@ -21,7 +21,7 @@ pub enum LossReason {
     Disconnected,
     /// The server stopped before they could be written.
     Stopped,
-    /// An operator or a successor ended the subscription.
+    /// An operator or a successor ended the subscription, or a policy of its own failed.
     Removed,
     /// The queue was at its limit, and the policy is to take nothing more then.
     DroppedNewest,
@@ -74,7 +74,10 @@ impl LossReason {
             EndReason::MemoryPressure { .. } => Self::MemoryPressure,
             EndReason::Unsubscribed => Self::Unsubscribed,
             EndReason::ServerStopped => Self::Stopped,
-            EndReason::Replaced | EndReason::Kicked | EndReason::PermissionRevoked => Self::Removed,
+            EndReason::Replaced
+            | EndReason::Kicked
+            | EndReason::PermissionRevoked
+            | EndReason::PolicyFailed => Self::Removed,
             EndReason::Disconnected { .. } => Self::Disconnected,
         }
     }

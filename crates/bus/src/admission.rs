@@ -1,6 +1,7 @@
 //! The enqueue hook: a policy of one's own.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use floodway_queue::overflow;
@@ -37,7 +38,9 @@ pub type Admit = overflow::Verdict<Box<[u8]>>;
 /// assert_eq!(policy.name(), "custom");
 /// ```
 pub trait Admission: Send + Sync {
-    /// What is to happen with the message. Called under the lock of the queue: it must not wait.
+    /// What is to happen with the message. Called under the lock of the queue: it must not wait,
+    /// nor publish or receive. If it panics, its subscription ends with
+    /// [`crate::EndReason::PolicyFailed`].
     fn admit(&self, offer: &Offer<'_>) -> Admit;
 }
 
@@ -51,8 +54,11 @@ impl Custom {
         Self(Arc::new(admission))
     }
 
-    pub(crate) fn admit(&self, offer: &Offer<'_>) -> Admit {
-        self.0.admit(offer)
+    /// Its answer; none if it panicked.
+    pub(crate) fn admit(&self, offer: &Offer<'_>) -> Option<Admit> {
+        // Unwinding further would leave out the subscriptions that come after this one. What it
+        // leaves behind half done is its own affair: it only sees the queue.
+        catch_unwind(AssertUnwindSafe(|| self.0.admit(offer))).ok()
     }
 }
 

@@ -3,9 +3,14 @@
 //! Limits per queue multiply: a thousand consumers that may each hold 64 MiB are an out-of-memory
 //! kill. So whatever is queued anywhere is also charged here. At 80 % new subscriptions are
 //! refused; before it would run over, the largest queue is ended ([`crate::Bus::make_room`]).
+//!
+//! Everybody who publishes counts here, and so does everybody who has read. One number for all of
+//! them would be the one place where publishers on different subjects meet. So each thread counts
+//! in a part of its own, and a part that has come to much moves it to the sum; whether there is
+//! room is seen from the sum alone, except near the limit. Parts and sum together are exact.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
@@ -20,10 +25,67 @@ pub enum Pressure {
     Full,
 }
 
+/// Parts: more than the threads that publish or read at once.
+const PARTS: usize = 16;
+/// What a part keeps to itself, at most, as a share of the limit; with all others it is 1/64.
+const PART_SHARE: u64 = 64 * PARTS as u64;
+/// The same in bytes: more would not be moved less often in a way that matters.
+const PART_BYTES_MAX: u64 = 64 * 1024;
+
+#[derive(Debug)]
+struct Sum {
+    limit: u64,
+    /// What a part keeps to itself.
+    keeps: i64,
+    /// What parts have moved here.
+    moved: AtomicI64,
+}
+
+/// What some threads have counted, less than nothing where they only give back. On lines of its
+/// own, so that two parts do not meet in a cache.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Part {
+    kept: AtomicI64,
+    sum: Arc<Sum>,
+}
+
+impl Part {
+    /// Relaxed: pure counts; nothing is published through them.
+    #[inline]
+    fn count(&self, bytes: i64) {
+        let kept = self.kept.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if kept.unsigned_abs() > self.sum.keeps.unsigned_abs() {
+            self.move_to_sum(kept);
+        }
+    }
+
+    #[cold]
+    fn move_to_sum(&self, kept: i64) {
+        // In the order in which a look between the two sees too much rather than too little.
+        if kept > 0 {
+            self.sum.moved.fetch_add(kept, Ordering::SeqCst);
+            self.kept.fetch_sub(kept, Ordering::SeqCst);
+        } else {
+            self.kept.fetch_sub(kept, Ordering::SeqCst);
+            self.sum.moved.fetch_add(kept, Ordering::SeqCst);
+        }
+    }
+}
+
 #[derive(Debug)]
 struct State {
-    limit: u64,
-    used: AtomicU64,
+    sum: Arc<Sum>,
+    parts: [Arc<Part>; PARTS],
+}
+
+/// The part that this thread counts in.
+fn own_part() -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static PART: usize = THREADS.fetch_add(1, Ordering::Relaxed) % PARTS;
+    }
+    PART.with(|part| *part)
 }
 
 /// A count of bytes in use against a limit; clones are the same budget.
@@ -35,22 +97,41 @@ pub struct Budget {
 impl Budget {
     /// A budget of `limit` bytes.
     pub fn new(limit: u64) -> Self {
-        Self { state: Arc::new(State { limit, used: AtomicU64::new(0) }) }
+        let keeps = (limit / PART_SHARE).min(PART_BYTES_MAX) as i64;
+        let sum = Arc::new(Sum { limit, keeps, moved: AtomicI64::new(0) });
+        let part = |_| Arc::new(Part { kept: AtomicI64::new(0), sum: sum.clone() });
+        let parts = std::array::from_fn(part);
+        Self { state: Arc::new(State { sum, parts }) }
     }
 
     /// The limit in bytes.
     pub fn limit(&self) -> u64 {
-        self.state.limit
+        self.state.sum.limit
     }
 
     /// Bytes in use now. Other threads change it at any time.
     pub fn used(&self) -> u64 {
-        self.state.used.load(Ordering::Relaxed)
+        let State { sum, parts } = &*self.state;
+        let kept: i64 = parts.iter().map(|part| part.kept.load(Ordering::SeqCst)).sum();
+        u64::try_from(kept + sum.moved.load(Ordering::SeqCst)).unwrap_or(0)
+    }
+
+    /// At most so many bytes are in use, whatever the parts keep; mostly that is all one has to
+    /// know.
+    #[inline]
+    fn used_at_most(&self) -> u64 {
+        let sum = &self.state.sum;
+        let most = sum.moved.load(Ordering::Relaxed) + sum.keeps * PARTS as i64;
+        u64::try_from(most).unwrap_or(0)
     }
 
     /// How full it is now.
     pub fn pressure(&self) -> Pressure {
-        let (used, limit) = (u128::from(self.used()), u128::from(self.limit()));
+        let limit = u128::from(self.limit());
+        if u128::from(self.used_at_most()) * 10 < limit * 8 {
+            return Pressure::Calm;
+        }
+        let used = u128::from(self.used());
         if used >= limit {
             Pressure::Full
         } else if used * 10 >= limit * 8 {
@@ -63,14 +144,28 @@ impl Budget {
     /// Whether `more` bytes would run over the limit.
     #[inline]
     pub fn would_exceed(&self, more: u64) -> bool {
-        self.used().saturating_add(more) > self.limit()
+        let exceeds = |used: u64| used.saturating_add(more) > self.limit();
+        exceeds(self.used_at_most()) && exceeds(self.used())
     }
 
     /// Counts `bytes` until the guard is dropped.
     pub fn charge(&self, bytes: usize) -> Charge {
-        let mut charge = Charge::none(self);
+        let mut charge = Charge { budget: self.clone(), bytes: 0 };
         charge.set(bytes);
         charge
+    }
+
+    /// The same for what is made and dropped all the time.
+    #[inline]
+    pub(crate) fn portion(&self, bytes: usize) -> Portion {
+        let part = self.own().clone();
+        part.count(bytes as i64);
+        Portion { part, bytes }
+    }
+
+    #[inline]
+    fn own(&self) -> &Arc<Part> {
+        &self.state.parts[own_part()]
     }
 
     /// Makes a payload that queues may share. It is charged once, until its last holder drops it.
@@ -97,20 +192,11 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// Counts nothing yet.
-    pub(crate) fn none(budget: &Budget) -> Self {
-        Self { budget: budget.clone(), bytes: 0 }
-    }
-
     /// Changes how much is counted.
     #[inline]
     pub fn set(&mut self, bytes: usize) {
-        // Relaxed: a pure count; nothing is published through it.
-        let used = &self.budget.state.used;
-        if bytes > self.bytes {
-            used.fetch_add((bytes - self.bytes) as u64, Ordering::Relaxed);
-        } else if bytes < self.bytes {
-            used.fetch_sub((self.bytes - bytes) as u64, Ordering::Relaxed);
+        if bytes != self.bytes {
+            self.budget.own().count(bytes as i64 - self.bytes as i64);
         }
         self.bytes = bytes;
     }
@@ -130,6 +216,19 @@ impl Charge {
 impl Drop for Charge {
     fn drop(&mut self) {
         self.set(0);
+    }
+}
+
+/// Bytes counted until it is dropped, by a holder that shares nothing but its part with others.
+#[derive(Debug)]
+pub(crate) struct Portion {
+    part: Arc<Part>,
+    bytes: usize,
+}
+
+impl Drop for Portion {
+    fn drop(&mut self) {
+        self.part.count(-(self.bytes as i64));
     }
 }
 
@@ -162,5 +261,35 @@ mod tests {
         assert_eq!(budget.used(), 100);
         drop(second);
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn what_threads_count_for_each_other_comes_out_even() {
+        let budget = Budget::new(1 << 20);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for bytes in 0..10_000 {
+                    sender.send((budget.portion(bytes % 3000), budget.charge(bytes % 7))).unwrap();
+                }
+                drop(sender);
+            });
+            scope.spawn(|| receiver.into_iter().for_each(drop));
+        });
+        assert_eq!((budget.used(), budget.pressure()), (0, Pressure::Calm));
+    }
+
+    #[test]
+    fn near_the_limit_every_byte_counts() {
+        // Parts keep up to 1 KiB of it to themselves.
+        let budget = Budget::new(1 << 20);
+        let most = budget.portion((1 << 20) - 500);
+        let (first, second) = (budget.portion(300), budget.charge(200));
+        assert_eq!(budget.used(), 1 << 20);
+        assert_eq!(budget.pressure(), Pressure::Full);
+        drop((first, second));
+        assert!(!budget.would_exceed(500) && budget.would_exceed(501));
+        drop(most);
+        assert!(!budget.would_exceed(1 << 20) && budget.would_exceed((1 << 20) + 1));
     }
 }

@@ -280,11 +280,12 @@ impl<P: Carried + ?Sized> Bus<P> {
         let Some(inbox) = self.read(|directory| directory.inbox(id).cloned()) else {
             return false;
         };
-        // The first reason is the one that took it out of the table, or it ended by itself before.
-        let removed = self.change(|directory| {
+        // The first reason stays; of several who end it at once, one is told that it did.
+        let is_first = inbox.end(reason);
+        self.change(|directory| {
             directory.remove(id.consumer(), SubscriptionKey::ONLY, inbox.filter())
         });
-        inbox.end(reason) && removed
+        is_first
     }
 
     /// Subscriptions in the index now.

@@ -45,6 +45,8 @@ pub enum EndReason {
     Kicked,
     /// The right to it was withdrawn.
     PermissionRevoked,
+    /// Its own policy, an [`crate::Admission`], panicked.
+    PolicyFailed,
     /// The connection ended, by the client or for a fault of it.
     Disconnected {
         /// What happened, in the words of the status page.
@@ -72,6 +74,7 @@ impl EndReason {
             Self::Replaced => "replaced",
             Self::Kicked => "kicked",
             Self::PermissionRevoked => "permission_revoked",
+            Self::PolicyFailed => "policy_failed",
             Self::Disconnected { .. } => "disconnected",
         }
     }
@@ -97,6 +100,7 @@ impl fmt::Display for EndReason {
             Self::Replaced => write!(f, "replaced by a later subscription"),
             Self::Kicked => write!(f, "kicked by an operator"),
             Self::PermissionRevoked => write!(f, "permission revoked"),
+            Self::PolicyFailed => write!(f, "its policy panicked"),
             Self::Disconnected { cause } => write!(f, "{cause}"),
         }
     }

@@ -64,6 +64,7 @@ impl<'a> Envelope<'a> {
             payload,
             kept: OnceCell::new(),
             row: 0,
+            shared_subject: None,
         }
     }
 

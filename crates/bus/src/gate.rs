@@ -7,12 +7,11 @@
 
 use std::time::{Duration, Instant};
 
-use floodway_queue::Waiters;
-
 use crate::account::LossReason;
 use crate::consumer::Taken;
 use crate::payload::Carried;
 use crate::run::Run;
+use crate::turns::{Ticket, Turns};
 
 /// The answer to a publisher that asks for room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,17 +25,23 @@ pub enum Room {
     Ended,
     /// It would not fit even if nothing else was queued.
     TooLarge,
+    /// Nobody has to ask any more: its policy has changed.
+    Open,
 }
 
 /// A consumer for which publishers wait.
 ///
 /// Implementations keep these promises: what is granted fits later, whoever else publishes;
-/// [`Gate::waiters`] are woken when there may be room again.
+/// the first of [`Gate::turns`] is woken when there may be room again.
 pub trait Gate<P: Carried + ?Sized>: Send + Sync {
-    /// Asks for room for a message of `bytes`. Wakes nobody: whoever has waited and got an answer
-    /// wakes the next one, as that may be an answer for it too. Whoever `queues_up` has to stand
-    /// behind those who wait already; who waits itself does not.
-    fn reserve(&self, bytes: u64, queues_up: bool, now: Instant) -> Room;
+    /// Asks for room for a message of `bytes`. Who waits gets it when it is the first in line, and
+    /// who has no ticket when nobody waits.
+    fn reserve(&self, bytes: u64, ticket: Option<Ticket>, now: Instant) -> Room;
+
+    /// Whether publishers may go on without anything being taken: the first in line would find
+    /// room, or somebody with a message of `bytes` if there is no line; or it asks them no more.
+    /// What is promised counts as free, as it is not certain yet that it will be used.
+    fn may_go_on(&self, bytes: u64) -> bool;
 
     /// Gives room back that was granted.
     fn give_back(&self, bytes: u64);
@@ -48,7 +53,7 @@ pub trait Gate<P: Carried + ?Sized>: Send + Sync {
     fn lose(&self, reason: LossReason) -> Taken;
 
     /// Those who wait for room.
-    fn waiters(&self) -> &Waiters;
+    fn turns(&self) -> &Turns;
 
     /// For how long one publisher may have to wait at most; none for as long as it likes.
     fn patience(&self) -> Option<Duration>;

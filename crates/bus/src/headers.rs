@@ -26,9 +26,17 @@ impl<'h> Headers<'h> {
 
     /// Names and values.
     pub fn iter(self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> {
-        self.block.split(|&byte| byte == b'\n').skip(1).filter_map(|line| {
-            let colon = memchr::memchr(b':', line)?;
-            Some((&line[..colon], line[colon + 1..].trim_ascii()))
+        let version = memchr::memchr(b'\n', self.block).map_or(self.block.len(), |at| at + 1);
+        let mut rest = &self.block[version..];
+        std::iter::from_fn(move || {
+            loop {
+                let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+                let (line, behind) = rest.split_at_checked(end).filter(|_| !rest.is_empty())?;
+                rest = behind.get(1..).unwrap_or_default();
+                if let Some(colon) = memchr::memchr(b':', line) {
+                    return Some((&line[..colon], line[colon + 1..].trim_ascii()));
+                }
+            }
         })
     }
 

@@ -2,21 +2,19 @@
 
 mod gate;
 mod metrics;
+mod take;
 
-use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::task::Waker;
+use std::time::{Duration, Instant};
 
-use floodway_queue::{Monitor, Place, WaitError, Waiters};
+use floodway_queue::Monitor;
 
 use crate::account::{Account, LossReason};
 use crate::backlog::Backlog;
 use crate::budget::Budget;
 use crate::consumer::{Consumer, Taken};
-use crate::delivery::Delivery;
 use crate::directory::SubscriptionId;
 use crate::end::EndReason;
 use crate::gate::Gate;
@@ -27,7 +25,10 @@ use crate::queued::Queued;
 use crate::route::SubscriptionKey;
 use crate::run::{Run, Runs};
 use crate::subject::Filter;
-use crate::subscription::RecvError;
+use crate::turns::Turns;
+
+/// Time since the inbox was made, so that it is subtracted once for all that depends on it.
+type Age = Duration;
 
 struct State<P: Carried + ?Sized> {
     backlog: Backlog<Queued<P>>,
@@ -37,7 +38,7 @@ struct State<P: Carried + ?Sized> {
     /// Whether the index still has to be told that it ended.
     to_reap: bool,
     /// When the consumer last took something, or the queue last became non-empty.
-    progress: Instant,
+    progress: Age,
     below_mark: Vec<Waker>,
     /// The longest it ever was, in messages.
     high_water: u64,
@@ -64,7 +65,7 @@ pub struct Inbox<P: Carried + ?Sized = [u8]> {
     traits: AtomicU8,
     monitor: Monitor<State<P>>,
     /// Publishers that wait for room.
-    room: Waiters,
+    room: Turns,
 }
 
 /// What has to be known of a policy without the lock of the queue.
@@ -77,33 +78,21 @@ impl Traits {
     const GATED: u8 = 2;
     /// It says something about the pace of publishers.
     const SETS_PACE: u8 = 4;
+    /// What is queued gets too old.
+    const EXPIRES: u8 = 8;
 
     fn of(overflow: &Overflow) -> u8 {
         let limits = &overflow.limits;
         let timed = limits.behind.is_some() || limits.ttl.is_some();
         let bit = |is: bool, bit: u8| if is { bit } else { 0 };
         bit(timed, Self::TIMED)
+            | bit(limits.ttl.is_some(), Self::EXPIRES)
             | bit(overflow.policy.makes_wait(), Self::GATED)
             | bit(!overflow.may_lose(), Self::SETS_PACE)
     }
 }
 
-/// What has to follow when something was taken.
-#[derive(Default)]
-struct After {
-    wakers: Vec<Waker>,
-    /// How many messages.
-    taken: usize,
-    /// It was the last that is ever queued.
-    drained: bool,
-}
-
 pub use metrics::SubscriptionMetrics;
-
-/// How many were taken.
-type Taking = Result<usize, RecvError>;
-
-type Next<P> = Result<Delivery<P>, RecvError>;
 
 impl<P: Carried + ?Sized> Inbox<P> {
     pub(crate) fn new(
@@ -119,11 +108,11 @@ impl<P: Carried + ?Sized> Inbox<P> {
             account: Account::default(),
             ended: None,
             to_reap: false,
-            progress: now,
+            progress: Age::ZERO,
             below_mark: Vec::new(),
             high_water: 0,
         };
-        let (monitor, room) = (Monitor::new(state), Waiters::new());
+        let (monitor, room) = (Monitor::new(state), Turns::default());
         let id = OnceLock::new();
         Self { filter, id, name, budget, born: now, traits, monitor, room }
     }
@@ -206,153 +195,14 @@ impl<P: Carried + ?Sized> Inbox<P> {
         if self.is(Traits::TIMED) { Instant::now() } else { self.born }
     }
 
-    pub(crate) fn try_next(&self, now: Instant) -> Option<Next<P>> {
-        let took = self.monitor.with(|state| self.take_next(state, now));
-        self.finish(took)
-    }
-
-    pub(crate) fn wait_next(&self, deadline: Option<Instant>) -> Result<Next<P>, WaitError> {
-        let took = self.monitor.wait(deadline, |state| self.take_some(state))?;
-        Ok(self.finish_some(took))
-    }
-
-    pub(crate) async fn next(&self) -> Next<P> {
-        let mut watch = self.monitor.watch();
-        let took = poll_fn(|cx| watch.poll(cx, |state| self.take_some(state))).await;
-        self.finish_some(took)
-    }
-
-    /// As [`Inbox::next`], by somebody who keeps its place in the line of those who wait.
-    pub(crate) fn poll_next(&self, place: &mut Place, cx: &mut Context<'_>) -> Poll<Next<P>> {
-        let took = self.monitor.poll(place, cx, |state| self.take_some(state));
-        took.map(|took| self.finish_some(took))
-    }
-
-    /// Waits for a message, and takes up to `max` of them.
-    pub(crate) fn wait_many(&self, max: usize, to: &mut Vec<Delivery<P>>) -> Taking {
-        let took = self.monitor.wait(None, |state| self.take_many(state, max, to));
-        let (taken, after) = took.expect("without a deadline it does not give up");
-        self.has_taken(after);
-        taken
-    }
-
-    /// The same in a task.
-    pub(crate) async fn next_many(&self, max: usize, to: &mut Vec<Delivery<P>>) -> Taking {
-        let mut watch = self.monitor.watch();
-        let mut take = |state: &mut State<P>| self.take_many(state, max, to);
-        let (taken, after) = poll_fn(|cx| watch.poll(cx, &mut take)).await;
-        self.has_taken(after);
-        taken
-    }
-
-    fn take_many(
-        &self,
-        state: &mut State<P>,
-        max: usize,
-        to: &mut Vec<Delivery<P>>,
-    ) -> Option<(Taking, After)> {
-        let now = self.clock();
-        let (first, mut after) = self.take_next(state, now);
-        let first = match first? {
-            Ok(first) => first,
-            Err(error) => return Some((Err(error), after)),
-        };
-        to.push(first);
-        let more = std::iter::from_fn(|| self.take_message(state, now)).take(max.max(1) - 1);
-        let before = to.len();
-        to.extend(more);
-        after.taken = 1 + to.len() - before;
-        after.wakers.extend(self.below_mark_wakers(state));
-        after.drained = state.ended.is_some() && state.backlog.is_empty();
-        Some((Ok(after.taken), after))
-    }
-
-    /// Ends the wait of a place.
-    pub(crate) fn give_up(&self, place: &mut Place) {
-        self.monitor.give_up(place);
-    }
-
-    /// What is queued when everything has been read after the end, or at `deadline`.
-    pub(crate) fn wait_drained(&self, deadline: Instant) -> Option<u64> {
-        let drained = |state: &mut State<P>| state.backlog.is_empty().then_some(());
-        match self.monitor.wait(Some(deadline), drained) {
-            Ok(()) => None,
-            Err(_timed_out) => Some(self.account().queued()).filter(|&queued| queued > 0),
-        }
-    }
-
-    fn take_some(&self, state: &mut State<P>) -> Option<(Next<P>, After)> {
-        let (next, after) = self.take_next(state, self.clock());
-        next.map(|next| (next, after))
-    }
-
-    fn finish(&self, (next, after): (Option<Next<P>>, After)) -> Option<Next<P>> {
-        self.has_taken(after);
-        next
-    }
-
-    fn finish_some(&self, (next, after): (Next<P>, After)) -> Next<P> {
-        self.has_taken(after);
-        next
-    }
-
-    /// After something was taken: whoever waited for it goes on.
-    #[inline]
-    fn has_taken(&self, After { wakers, taken, drained }: After) {
-        wakers.into_iter().for_each(Waker::wake);
-        if drained {
-            self.monitor.notify();
-        }
-        // Without a fence: a publisher looks at the queue, under its lock, after it has
-        // registered; so it either saw the room, or is seen here.
-        self.room.wake(taken as u32);
-    }
-
-    /// Takes the whole backlog in one operation.
-    pub(crate) fn take_backlog(&self, now: Instant) -> VecDeque<Delivery<P>> {
-        let (backlog, wakers) = self.monitor.with(|state| {
-            let mut all = VecDeque::with_capacity(state.account.queued() as usize);
-            all.extend(std::iter::from_fn(|| self.take_message(state, now)));
-            (all, std::mem::take(&mut state.below_mark))
-        });
-        wakers.into_iter().for_each(Waker::wake);
-        // All of them: there may be room for any number. And whoever waits for it to be drained.
-        self.room.wake_all();
-        self.monitor.notify();
-        backlog
-    }
-
-    fn take_message(&self, state: &mut State<P>, now: Instant) -> Option<Delivery<P>> {
-        let popped = state.backlog.pop(&mut state.account, self.millis(now))?;
-        state.account.deliver(1, popped.held.message.size() as u64);
-        state.progress = state.progress.max(now);
-        Some(Delivery::new(popped, self.id()))
-    }
-
-    /// The next message, else what was missed after the last one, else the end; and whoever waited
-    /// for the queue to fall below its mark.
-    fn take_next(&self, state: &mut State<P>, now: Instant) -> (Option<Next<P>>, After) {
-        let mut after = After::default();
-        if let Some(delivery) = self.take_message(state, now) {
-            after.wakers = self.below_mark_wakers(state);
-            after.taken = 1;
-            after.drained = state.ended.is_some() && state.backlog.is_empty();
-            return (Some(Ok(delivery)), after);
-        }
-        if let Some(missed) = state.backlog.take_last_gap() {
-            return (Some(Err(RecvError::Missed(Box::new(missed)))), after);
-        }
-        (state.ended.clone().map(|reason| Err(RecvError::Ended(reason))), after)
-    }
-
     /// Lets go of everything queued; the caller books it, and frees it without the lock.
     fn take_all(&self, state: &mut State<P>) -> Backlog<Queued<P>> {
         let overflow = state.backlog.overflow().clone();
         std::mem::replace(&mut state.backlog, Backlog::new(overflow))
     }
 
-    fn millis(&self, now: Instant) -> u32 {
-        now.saturating_duration_since(self.born).as_millis() as u32
+    fn age(&self, now: Instant) -> Age {
+        now.saturating_duration_since(self.born)
     }
 
     /// Those who waited for the queue to fall below its mark, if it has, or has ended.
@@ -372,8 +222,11 @@ impl<P: Carried + ?Sized> Inbox<P> {
     }
 
     /// Why it is to end now because its consumer took nothing for too long.
-    fn overdue(&self, state: &mut State<P>, now: Instant) -> Option<EndReason> {
-        let stalled = now.saturating_duration_since(state.progress);
+    fn overdue(&self, state: &mut State<P>, age: Age) -> Option<EndReason> {
+        if state.backlog.is_empty() || !self.is(Traits::TIMED) {
+            return None;
+        }
+        let stalled = age.saturating_sub(state.progress);
         state.backlog.overflow().overdue(state.backlog.depth(), stalled)
     }
 
@@ -388,9 +241,10 @@ impl<P: Carried + ?Sized> Inbox<P> {
             return Taken::default();
         }
         // What has expired is no longer queued, so nobody is behind of it.
-        let now_ms = self.millis(now);
+        let age = self.age(now);
+        let now_ms = millis(age);
         state.backlog.expire(&mut state.account, now_ms);
-        if let Some(reason) = self.overdue(state, now) {
+        if let Some(reason) = self.overdue(state, age) {
             let mut taken = Taken::default();
             taken.losses.count(LossReason::of_end(&reason), 1);
             state.account.refuse(LossReason::of_end(&reason), 1);
@@ -398,7 +252,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
             return taken;
         }
         if state.backlog.is_empty() {
-            state.progress = state.progress.max(now);
+            state.progress = state.progress.max(age);
         }
         let offered = state.backlog.offer(run, &mut state.account, &self.budget, now, now_ms);
         if let Some(reason) = offered.end {
@@ -415,12 +269,20 @@ impl<P: Carried + ?Sized> Inbox<P> {
     }
 }
 
+/// On the clock of a backlog.
+fn millis(age: Age) -> u32 {
+    age.as_millis() as u32
+}
+
 impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
     fn deliver(&self, runs: Runs<'_, P>, now: Instant) -> Taken {
         let (mut taken, wakers) = self.monitor.with(|state| {
-            let mut taken = Taken::default();
-            for (_, run) in runs.iter() {
+            // Mostly there is one.
+            let (_, run, mut later) = runs.split_first();
+            let mut taken = self.enqueue(state, run, now);
+            while let Some((_, run, rest)) = later.map(Runs::split_first) {
                 taken.add(self.enqueue(state, run, now));
+                later = rest;
             }
             self.delivered(state, &mut taken);
             (taken, self.below_mark_wakers(state))
@@ -497,8 +359,9 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
 
     fn sweep(&self, now: Instant) -> bool {
         let (ended, wakers) = self.monitor.with(|state| {
-            state.backlog.sweep(&mut state.account, self.millis(now));
-            if let Some(reason) = self.overdue(state, now) {
+            let age = self.age(now);
+            state.backlog.sweep(&mut state.account, millis(age));
+            if let Some(reason) = self.overdue(state, age) {
                 state.end(reason);
             }
             (state.to_reap, self.below_mark_wakers(state))

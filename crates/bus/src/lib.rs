@@ -192,6 +192,7 @@ mod stop;
 mod subject;
 mod subscribe;
 mod subscription;
+mod turns;
 mod victims;
 mod waits;
 
@@ -235,4 +236,5 @@ pub use stop::{StopReport, Unread};
 pub use subject::{Filter, FilterError, is_literal_subject};
 pub use subscribe::{SubscribeError, SubscribeOptions};
 pub use subscription::{RecvError, Subscription};
+pub use turns::{Ticket, Turns};
 pub use waits::{OnWaitCycle, WaitCycle, WaitEdge};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::budget::{Budget, Charge};
+use crate::budget::{Budget, Portion};
 use crate::headers::Headers;
 use crate::payload::{Carried, Payload};
 
@@ -32,12 +32,27 @@ pub struct Message<'a, P: Carried + ?Sized = [u8]> {
     pub(crate) kept: OnceCell<Arc<SharedMessage<P>>>,
     /// The number of its row of one subject in its batch; 0 if it is of none.
     pub(crate) row: u32,
+    /// The subject as memory that whoever keeps the message may share.
+    pub(crate) shared_subject: Option<&'a Arc<[u8]>>,
 }
 
 impl<'a> Message<'a> {
     /// A message without reply and headers.
     pub fn new(subject: &'a [u8], payload: &'a [u8]) -> Self {
-        Self { subject, reply: None, headers: &[], payload, kept: OnceCell::new(), row: 0 }
+        Self {
+            subject,
+            reply: None,
+            headers: &[],
+            payload,
+            kept: OnceCell::new(),
+            row: 0,
+            shared_subject: None,
+        }
+    }
+
+    /// The same with a subject that is shared with whoever keeps the message.
+    pub(crate) fn about(subject: &'a Arc<[u8]>, payload: &'a [u8]) -> Self {
+        Self { shared_subject: Some(subject), ..Self::new(subject, payload) }
     }
 
     /// With a subject for answers.
@@ -124,7 +139,7 @@ pub struct SharedMessage<P: Carried + ?Sized = [u8]> {
     pub(crate) reply: Option<Box<[u8]>>,
     pub(crate) headers: Box<[u8]>,
     pub(crate) payload: P::Owned,
-    pub(crate) charge: Charge,
+    pub(crate) _portion: Portion,
 }
 
 impl SharedMessage {
@@ -137,11 +152,11 @@ impl SharedMessage {
             (budget.share(message.payload.to_vec()), copied - message.payload.len())
         };
         Self {
-            subject: message.subject.into(),
+            subject: message.shared_subject.map_or_else(|| message.subject.into(), Arc::clone),
             reply: message.reply.map(Into::into),
             headers: message.headers.into(),
             payload,
-            charge: budget.charge(charged),
+            _portion: budget.portion(charged),
         }
     }
 
@@ -215,6 +230,7 @@ impl<'a, P: Carried + ?Sized> From<&'a Arc<SharedMessage<P>>> for Message<'a, P>
             payload: kept.payload.borrow(),
             kept: OnceCell::from(kept.clone()),
             row: 0,
+            shared_subject: None,
         }
     }
 }

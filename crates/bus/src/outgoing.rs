@@ -56,12 +56,12 @@ impl<B: AsRef<[u8]>> Outgoing<[u8]> for B {
     fn with_message<R>(
         self,
         envelope: Envelope<'_>,
-        _subject: Arc<[u8]>,
+        subject: Arc<[u8]>,
         _budget: &Budget,
         publish: impl FnOnce(&Message<'_>) -> R,
     ) -> R {
         // Copied when the first queue keeps it: one that is dropped costs nothing.
-        let message = Message::new(&envelope.subject, self.as_ref())
+        let message = Message::about(&subject, self.as_ref())
             .with_reply(envelope.reply.as_deref())
             .with_headers(&envelope.headers);
         publish(&message)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use floodway_query::Tags;
 
-use crate::budget::{Budget, Charge};
+use crate::budget::Budget;
 use crate::merge::Fold;
 use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
 
@@ -105,6 +105,10 @@ pub trait Carried: Payload + sealed::Sealed {
     /// What a [`SharedMessage`] holds.
     type Owned: Borrow<Self> + Send + Sync;
 
+    /// Whether it may have tags of its own, besides headers and what is declared of its bytes.
+    #[doc(hidden)]
+    const HAS_TAGS: bool;
+
     /// The form that queues share, made when the first of them keeps the message.
     #[doc(hidden)]
     fn keep<'m>(message: &'m Message<'_, Self>, budget: &Budget) -> &'m Arc<SharedMessage<Self>>;
@@ -136,6 +140,8 @@ mod sealed {
 impl Carried for [u8] {
     type Owned = Bytes;
 
+    const HAS_TAGS: bool = false;
+
     fn keep<'m>(message: &'m Message<'_>, budget: &Budget) -> &'m Arc<SharedMessage> {
         message.kept.get_or_init(|| Arc::new(SharedMessage::copy_of(message, budget)))
     }
@@ -165,6 +171,8 @@ impl Carried for [u8] {
 
 impl<T: Payload> Carried for T {
     type Owned = T;
+
+    const HAS_TAGS: bool = true;
 
     fn keep<'m>(message: &'m Message<'_, T>, _budget: &Budget) -> &'m Arc<SharedMessage<T>> {
         let kept = message.kept.get();
@@ -204,9 +212,11 @@ impl<P: Carried + ?Sized> SharedMessage<P> {
         payload: P::Owned,
         budget: &Budget,
     ) -> Self {
-        let mut shared = Self { subject, reply, headers, payload, charge: Charge::none(budget) };
-        shared.charge.set(shared.size() + Self::OVERHEAD_BYTES);
-        shared
+        let envelope =
+            subject.len() + reply.as_ref().map_or(0, |reply| reply.len()) + headers.len();
+        let bytes = envelope + payload.borrow().size() + Self::OVERHEAD_BYTES;
+        let _portion = budget.portion(bytes);
+        Self { subject, reply, headers, payload, _portion }
     }
 }
 

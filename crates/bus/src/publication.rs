@@ -11,13 +11,13 @@ use crate::account::LossReason;
 use crate::bus::Bus;
 use crate::consumer::{Consumer, ConsumerId, Taken};
 use crate::envelope::Envelope;
-use crate::gate::Room;
+use crate::gate::{Gate, Room};
 use crate::message::{Message, SharedMessage};
 use crate::observer;
 use crate::payload::Carried;
 use crate::publish::Origin;
 use crate::report::{PublishReport, Refusal};
-use crate::route::{Route, Target};
+use crate::route::{Group, Route, Target};
 use crate::routes::Known;
 use crate::run::{Run, Runs};
 use crate::subject::is_literal_subject;
@@ -28,6 +28,15 @@ pub(crate) enum Place {
     Plain(usize),
     /// A member of a group.
     Member(usize, usize),
+}
+
+impl Place {
+    fn target_on<P: Carried + ?Sized>(self, route: &Route<P>) -> &Target<P> {
+        match self {
+            Self::Plain(nth) => &route.plain[nth],
+            Self::Member(group, nth) => &route.groups[group].members[nth],
+        }
+    }
 }
 
 /// Room for one message, wherever its publisher had to ask for it.
@@ -85,6 +94,21 @@ impl<P: Carried + ?Sized> Grant<P> {
             || !route.queried.is_empty() && self.route.generation == route.generation
     }
 
+    /// The same on a route that was looked up since: subscriptions have come or gone meanwhile, and
+    /// whoever waited for one that is still there does not wait again.
+    pub(crate) fn moved_to(mut self, route: &Arc<Route<P>>) -> Self {
+        if Arc::ptr_eq(&self.route, route) {
+            return self;
+        }
+        let mut moved = Self::new(route.clone(), self.bytes);
+        moved.delay = self.delay;
+        let to = |place: Place| route.place_of(place.target_on(&self.route).id);
+        (moved.prior, moved.lost_at) = (self.prior.and_then(to), self.lost_at.and_then(to));
+        // Otherwise it is given back when this one is dropped.
+        self.prior = self.prior.filter(|_| moved.prior.is_none());
+        moved
+    }
+
     /// Whether the publisher is to go on later.
     pub(crate) fn has_delay(&self) -> bool {
         !self.delay.is_zero()
@@ -126,16 +150,14 @@ impl<P: Carried + ?Sized> Grant<P> {
             if self.is_settled(place) {
                 continue;
             }
-            match gate.reserve(self.bytes, true, now) {
+            match gate.reserve(self.bytes, None, now) {
                 Room::Granted(delay) => self.hold(place, delay),
                 Room::Full(again) => {
                     let (targets, places) = (vec![target.clone()], vec![place]);
                     return Asked::Full(Full { route, targets, places, again });
                 }
-                Room::Ended => {
-                    gate.waiters().wake_all();
-                    bus.reap(&*target.consumer, target.id);
-                }
+                Room::Ended => bus.reap(&*target.consumer, target.id),
+                Room::Open => {}
                 Room::TooLarge => return Asked::Refused(Refusal::TooLarge(gate.name())),
             }
         }
@@ -165,16 +187,21 @@ impl<P: Carried + ?Sized> Grant<P> {
             return Ok(());
         }
         let (start, count) = (bus.random() as usize % members.len(), members.len());
-        let (targets, places) = (Vec::new(), Vec::new());
+        let (targets, places, mut too_small) = (Vec::new(), Vec::new(), None);
         let mut full = Full { route: route.clone(), targets, places, again: None };
+        // Whether there is one that takes it in its own way, if it has to.
+        let mut has_other = false;
         for at in (0..count).map(|step| (start + step) % count) {
             let (member, place) = (&members[at], Place::Member(nth, at));
             if !origin.echo && Some(member.id) == origin.consumer {
                 continue;
             }
             let room = match member.consumer.gate() {
-                Some(gate) => gate.reserve(self.bytes, true, now),
-                None if member.consumer.is_behind() => continue,
+                Some(gate) => gate.reserve(self.bytes, None, now),
+                None if member.consumer.is_behind() => {
+                    has_other = true;
+                    continue;
+                }
                 None => return Ok(()),
             };
             match room {
@@ -188,10 +215,15 @@ impl<P: Carried + ?Sized> Grant<P> {
                     full.again = full.again.into_iter().chain(again).min();
                 }
                 Room::Ended => bus.reap(&*member.consumer, member.id),
-                Room::TooLarge => {}
+                Room::Open => return Ok(()),
+                Room::TooLarge => too_small = member.consumer.gate().map(Gate::name),
             }
         }
-        if full.targets.is_empty() { Ok(()) } else { Err(Asked::Full(full)) }
+        match too_small {
+            _ if !full.targets.is_empty() => Err(Asked::Full(full)),
+            Some(name) if !has_other => Err(Asked::Refused(Refusal::TooLarge(name))),
+            _ => Ok(()),
+        }
     }
 
     /// Hands a message to a consumer that was asked for room before.
@@ -225,14 +257,22 @@ impl<P: Carried + ?Sized> Grant<P> {
 impl<P: Carried + ?Sized> Drop for Grant<P> {
     fn drop(&mut self) {
         for place in self.held.drain(..).chain(self.prior) {
-            let target = match place {
-                Place::Plain(nth) => &self.route.plain[nth],
-                Place::Member(group, nth) => &self.route.groups[group].members[nth],
-            };
-            if let Some(gate) = target.consumer.gate() {
+            if let Some(gate) = place.target_on(&self.route).consumer.gate() {
                 gate.give_back(self.bytes);
             }
         }
+    }
+}
+
+impl<P: Carried + ?Sized> Route<P> {
+    /// Where a consumer that makes publishers wait stands: it has one subscription.
+    fn place_of(&self, id: ConsumerId) -> Option<Place> {
+        let is_it = |target: &Target<P>| target.id == id;
+        let member = |(nth, group): (usize, &Group<P>)| {
+            group.members.iter().position(is_it).map(|at| Place::Member(nth, at))
+        };
+        let plain = self.plain.iter().position(is_it).map(Place::Plain);
+        plain.or_else(|| self.groups.iter().enumerate().find_map(member))
     }
 }
 
@@ -297,7 +337,7 @@ impl<P: Carried + ?Sized> Bus<P> {
                 true => grant.deliver(Place::Plain(nth), target, message, now),
                 false => deliver(target, message, now),
             };
-            report.add(&taken);
+            book(&taken, &mut report);
             settle(target, &taken, &mut finished, now);
         }
         for (nth, group) in route.groups.iter().enumerate() {
@@ -323,12 +363,25 @@ impl<P: Carried + ?Sized> Bus<P> {
     }
 }
 
+#[inline]
 fn deliver<P: Carried + ?Sized>(
     target: &Target<P>,
     message: &Message<'_, P>,
     now: Instant,
 ) -> Taken {
     target.consumer.deliver(Runs::one(target.key, std::slice::from_ref(message)), now)
+}
+
+/// Counts what became of the one message.
+#[inline]
+fn book(taken: &Taken, report: &mut PublishReport) {
+    if taken.queued == 0 {
+        return report.add(taken);
+    }
+    // Then it is not lost, and there are no reasons to add up.
+    report.matched += 1;
+    report.queued += 1;
+    report.conflated += taken.conflated;
 }
 
 /// What has to follow a delivery.

@@ -147,7 +147,8 @@ impl<P: Carried + ?Sized> Bus<P> {
     /// # Cancel safety
     ///
     /// While it waits for room nobody has the message: dropping the future drops it. While it
-    /// waits out a delay, everybody has it.
+    /// waits out a delay, everybody has it. It keeps its place in the line until it is dropped, so
+    /// one that is woken and not polled holds up those behind it.
     pub async fn publish_wait_async<'e, T>(
         &self,
         to: impl Into<Envelope<'e>>,
@@ -171,6 +172,9 @@ impl<P: Carried + ?Sized> Bus<P> {
 impl<P: Carried + ?Sized> Publisher<P> {
     /// It is the one, or one of those, who read that subscription. So it is known who waits for
     /// whom; and while that mailbox is over its mark, it is not slowed by others.
+    ///
+    /// Nobody is to read it on behalf of this publisher while that waits, on another thread say: a
+    /// circle would be seen where there is none.
     #[must_use]
     pub fn reads(mut self, subscription: &Subscription<P>) -> Self {
         let (id, inbox) = subscription.seat();
@@ -305,7 +309,7 @@ impl<P: Carried + ?Sized> Publisher<P> {
             };
             let size = size_of_message(&envelope, &payload);
             let mut incoming = pin!(own.recv_async());
-            let mut room = pin!(self.bus.room_in(&full, size, started, deadline));
+            let mut room = pin!(self.bus.room_in(&full, size, started, deadline, None));
             let first = poll_fn(|cx| {
                 if let Poll::Ready(next) = incoming.as_mut().poll(cx) {
                     return Poll::Ready(Err(next));

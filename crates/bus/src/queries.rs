@@ -6,11 +6,13 @@
 //! and comes to a route of its own, so that behind it nothing knows of queries.
 
 use std::cell::Cell;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use floodway_query::{Extraction, Index, Payload, Query, Tags};
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
 use crate::message::Message;
 use crate::payload::Carried;
@@ -91,12 +93,23 @@ pub(crate) struct QueryMeter {
     pub(crate) malformed: AtomicU64,
 }
 
-/// Selects who gets each of a row of messages. Keeps the last selection, as the next message is
-/// often for the same.
+/// Header blocks remembered by one selector.
+const BLOCKS: usize = 1024;
+/// Messages until blocks are remembered again after so many that each came once.
+const PAUSE: usize = 64 * BLOCKS;
+
+/// Selects who gets each of many messages. Remembers what header blocks have selected, as the same
+/// few often come again and again.
 pub(crate) struct Selector<P: Carried + ?Sized> {
     chosen: Vec<Chosen<P>>,
     last: Option<Last<P>>,
     nobody: Arc<Route<P>>,
+    blocks: HashTable<Remembered<P>>,
+    hasher: RandomState,
+    /// How many messages had a block that was remembered, since the last was forgotten.
+    hits: usize,
+    /// Messages for which nothing is to be remembered.
+    pause: usize,
 }
 
 struct Last<P: Carried + ?Sized> {
@@ -105,15 +118,65 @@ struct Last<P: Carried + ?Sized> {
     route: Arc<Route<P>>,
 }
 
+/// What a header block has selected on one route.
+struct Remembered<P: Carried + ?Sized> {
+    base: Arc<Route<P>>,
+    headers: Box<[u8]>,
+    route: Arc<Route<P>>,
+}
+
 impl<P: Carried + ?Sized> Default for Selector<P> {
     fn default() -> Self {
-        Self { chosen: Vec::new(), last: None, nobody: Arc::default() }
+        Self {
+            chosen: Vec::new(),
+            last: None,
+            nobody: Arc::default(),
+            blocks: HashTable::new(),
+            hasher: RandomState::default(),
+            hits: 0,
+            pause: 0,
+        }
     }
 }
 
 impl<P: Carried + ?Sized> Selector<P> {
     /// Where a message of a subject goes that `base` is the route of.
     pub(crate) fn select(
+        &mut self,
+        base: &Arc<Route<P>>,
+        message: &Message<'_, P>,
+        meter: &QueryMeter,
+    ) -> Arc<Route<P>> {
+        // Then the headers are all that queries can ask for.
+        let only_headers = !P::HAS_TAGS && base.extract.is_none();
+        if self.pause > 0 || !only_headers {
+            self.pause = self.pause.saturating_sub(1);
+            return self.evaluate(base, message, meter);
+        }
+        let key = (Arc::as_ptr(base).addr(), message.headers);
+        let hash = self.hasher.hash_one(key);
+        let is_it = |known: &Remembered<P>| {
+            Arc::ptr_eq(&known.base, base) && *known.headers == *message.headers
+        };
+        if let Some(known) = self.blocks.find(hash, is_it) {
+            self.hits += 1;
+            return known.route.clone();
+        }
+        let route = self.evaluate(base, message, meter);
+        if self.blocks.len() == BLOCKS {
+            self.pause = if self.hits < BLOCKS { PAUSE } else { 0 };
+            self.forget_blocks();
+        }
+        let headers = message.headers.into();
+        let known = Remembered { base: base.clone(), headers, route: route.clone() };
+        let hasher = &self.hasher;
+        self.blocks.insert_unique(hash, known, |known| {
+            hasher.hash_one((Arc::as_ptr(&known.base).addr(), &*known.headers))
+        });
+        route
+    }
+
+    fn evaluate(
         &mut self,
         base: &Arc<Route<P>>,
         message: &Message<'_, P>,
@@ -137,9 +200,16 @@ impl<P: Carried + ?Sized> Selector<P> {
         route
     }
 
+    fn forget_blocks(&mut self) {
+        self.blocks.clear();
+        self.hits = 0;
+    }
+
     /// Keeps nobody in memory.
     pub(crate) fn forget(&mut self) {
         self.last = None;
+        self.blocks = HashTable::new();
+        (self.hits, self.pause) = (0, 0);
     }
 }
 

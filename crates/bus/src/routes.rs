@@ -87,8 +87,10 @@ impl<P: Carried + ?Sized> Routes<P> {
     pub(crate) fn insert(&self, known: Known<P>, generation: u64) {
         let hash = self.hasher.hash_one(&*known.subject);
         if known.route.is_some() {
-            // Before it can be found: whoever empties the table next has to look.
-            self.filled.store(true, Ordering::SeqCst);
+            // Before it can be found: whoever empties the table next has to look. An exchange, not a
+            // store: if somebody has just found nothing to empty, this reads what they wrote, and
+            // so sees afterwards that the table of subscriptions has changed. See tests/loom.
+            self.filled.swap(true, Ordering::AcqRel);
         }
         // Freed without the lock.
         let _old = self.part(hash).with(|part| {
@@ -109,7 +111,7 @@ impl<P: Carried + ?Sized> Routes<P> {
 
     /// Forgets all routes, because the table has changed: no consumer is kept alive by them.
     pub(crate) fn forget(&self) {
-        if self.filled.swap(false, Ordering::SeqCst) {
+        if self.filled.swap(false, Ordering::AcqRel) {
             for Padded(part) in &self.parts {
                 let _old = part.with(|part| std::mem::take(&mut part.known));
             }

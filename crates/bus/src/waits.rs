@@ -3,7 +3,10 @@
 //! A publisher waits for room in a subscription, which is made by whoever reads that; and that may
 //! be a publisher that waits itself. A wait is entered once the subscription was found full, and
 //! looked at then: from it nobody is reached who could go on, or the wait is no part of a circle.
-//! The last wait of a circle finds it, so nobody has to look again.
+//!
+//! A circle is only seen where nobody can go on for certain; who was just given room, or may yet be
+//! given what others were promised, can. Mostly the last wait of a circle finds it. But where
+//! somebody else takes such room, nobody would look again; so all look now and then.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hashbrown::{HashMap, HashSet};
 
 use crate::consumer::ConsumerId;
-use crate::gate::{Gate, Room};
+use crate::gate::Gate;
 use crate::payload::Carried;
 use crate::route::Target;
 
@@ -69,19 +72,10 @@ struct Wait<P: Carried + ?Sized> {
 }
 
 impl<P: Carried + ?Sized> Wait<P> {
-    /// Whether it goes on: whoever has been given room may not have noticed yet.
-    fn goes_on(&self, now: std::time::Instant) -> bool {
-        self.on.iter().all(|target| {
-            let Some(gate) = target.consumer.gate() else { return false };
-            match gate.reserve(self.bytes, false, now) {
-                Room::Full(_) => true,
-                Room::Granted(_) => {
-                    gate.give_back(self.bytes);
-                    false
-                }
-                Room::Ended | Room::TooLarge => false,
-            }
-        })
+    /// Whether it is certain that it does not go on by itself.
+    fn is_stuck(&self) -> bool {
+        let mut gates = self.on.iter().map(|target| target.consumer.gate());
+        gates.all(|gate| gate.is_some_and(|gate| !gate.may_go_on(self.bytes)))
     }
 }
 
@@ -136,23 +130,16 @@ impl<P: Carried + ?Sized> Waits<P> {
         self.lock().readers.remove(&consumer);
     }
 
-    /// Enters a wait, until the guard is dropped; also says which circle it closes, if it does.
+    /// Enters a wait, until the guard is dropped.
     pub(crate) fn enter(
         &self,
         publisher: (PublisherId, &Arc<str>),
         on: Vec<Target<P>>,
         bytes: u64,
-        now: std::time::Instant,
-    ) -> (Waiting<'_, P>, Option<WaitCycle>) {
+    ) -> Waiting<'_, P> {
         let (id, name) = publisher;
-        let mut table = self.lock();
-        table.waiting.insert(id, Wait { publisher: name.clone(), on, bytes });
-        let cycle = table.cycle_of(id, now);
-        drop(table);
-        if cycle.is_some() {
-            self.found.fetch_add(1, Ordering::Relaxed);
-        }
-        (Waiting { waits: self, publisher: id }, cycle)
+        self.lock().waiting.insert(id, Wait { publisher: name.clone(), on, bytes });
+        Waiting { waits: self, publisher: id, is_counted: false }
     }
 
     fn lock(&self) -> MutexGuard<'_, Table<P>> {
@@ -162,7 +149,7 @@ impl<P: Carried + ?Sized> Waits<P> {
 
 impl<P: Carried + ?Sized> Table<P> {
     /// The circle that the wait of `start` is in, if nobody in reach of it could go on.
-    fn cycle_of(&self, start: PublisherId, now: std::time::Instant) -> Option<WaitCycle> {
+    fn cycle_of(&self, start: PublisherId) -> Option<WaitCycle> {
         let mut seen = HashSet::new();
         let mut todo = vec![start];
         while let Some(publisher) = todo.pop() {
@@ -175,10 +162,9 @@ impl<P: Carried + ?Sized> Table<P> {
             }
         }
         let path = self.path_back(start)?;
-        // Looked at again: all of them have to wait at one moment, and the locks of the queues are
-        // taken one after the other.
-        let waits = seen.iter().map(|publisher| &self.waiting[publisher]);
-        waits.into_iter().all(|wait| wait.goes_on(now)).then_some(path)
+        // One after the other, but as if at one moment: whoever reads one of these queues is among
+        // those who wait, and stays so while this table is locked.
+        seen.iter().all(|publisher| self.waiting[publisher].is_stuck()).then_some(path)
     }
 
     /// The way from a publisher to itself.
@@ -228,6 +214,18 @@ impl<P: Carried + ?Sized> Table<P> {
 pub(crate) struct Waiting<'a, P: Carried + ?Sized> {
     waits: &'a Waits<P>,
     publisher: PublisherId,
+    is_counted: bool,
+}
+
+impl<P: Carried + ?Sized> Waiting<'_, P> {
+    /// The circle that it is in, if there is one now.
+    pub(crate) fn cycle(&mut self) -> Option<WaitCycle> {
+        let cycle = self.waits.lock().cycle_of(self.publisher)?;
+        if !std::mem::replace(&mut self.is_counted, true) {
+            self.waits.found.fetch_add(1, Ordering::Relaxed);
+        }
+        Some(cycle)
+    }
 }
 
 impl<P: Carried + ?Sized> Drop for Waiting<'_, P> {

@@ -7,6 +7,7 @@
 use crate::calendar;
 use crate::error::{ParseError, Reason};
 use crate::hash;
+use crate::needles;
 use crate::number::{Arithmetic, Literal, Rank};
 use crate::options::{Dialect, Options};
 use crate::parser::{Claim, Leaf, Operand, Tree};
@@ -19,27 +20,32 @@ pub(crate) fn compile(
     source: &str,
     options: &Options,
 ) -> Result<Program, ParseError> {
+    let is_leaf = |part: &Tree<'_>| matches!(part, Tree::Leaf(_));
+    let (is_flat, leaves) = match tree {
+        Tree::Leaf(_) => (true, 1),
+        Tree::And(parts) if parts.iter().all(is_leaf) => (true, parts.len()),
+        _ => (false, count(tree)),
+    };
     let mut compiler = Compiler {
         source,
         dialect: options.dialect,
         text: String::with_capacity(2 * source.len()),
-        conditions: Vec::with_capacity(count(tree)),
+        conditions: Vec::with_capacity(leaves),
         nodes: Vec::new(),
         extra: Extra::default(),
         table_bytes: 0,
-    };
-    let is_flat = match tree {
-        Tree::Leaf(_) => true,
-        Tree::And(parts) => parts.iter().all(|part| matches!(part, Tree::Leaf(_))),
-        _ => false,
+        searches: false,
     };
     compiler.tree(tree, !is_flat)?;
-    let Compiler { text, conditions, nodes, mut extra, .. } = compiler;
+    let Compiler { text, mut conditions, nodes, mut extra, searches, .. } = compiler;
     if u16::try_from(text.len()).is_err() || u16::try_from(nodes.len()).is_err() {
         let (length, limit) = (source.len(), Options::LENGTH_CAP);
         return Err(ParseError::new(source, Reason::TooLong { length, limit }, 0..1));
     }
     extra.nodes = nodes;
+    if searches {
+        extra.needles = needles::gather(&mut conditions, text.as_bytes());
+    }
     let extra = (!extra.is_empty()).then(|| Box::new(extra));
     Ok(Program {
         // A copy, which has no more memory than it needs, costs less than giving back the rest.
@@ -58,6 +64,8 @@ struct Compiler<'s> {
     nodes: Vec<Node>,
     extra: Extra,
     table_bytes: usize,
+    /// Whether there is a condition with `CONTAINS`.
+    searches: bool,
 }
 
 impl Compiler<'_> {
@@ -127,6 +135,7 @@ impl Compiler<'_> {
             // Before a blank they would be the beginning of a date or a time, but not before a tab.
             self.text.replace_range(key_end..=key_end, "\t");
         }
+        self.searches |= matches!(test, Test::Contains(..));
         let pair = match test {
             Test::Equal(text) => hash::of_pair(key_hash, text.of(self.text.as_bytes())),
             _ => key_hash,
@@ -186,10 +195,12 @@ impl Compiler<'_> {
                 });
             }
             Claim::In(list) => return self.list(leaf, list),
-            Claim::Contains(text) => (" CONTAINS ", text, Test::Contains),
+            Claim::Contains(text) => {
+                (" CONTAINS ", text, |text| Test::Contains(text, Test::NO_BIT))
+            }
             Claim::StartsWith(text) => (" STARTS WITH ", text, Test::StartsWith),
             Claim::EndsWith(text) => (" ENDS WITH ", text, Test::EndsWith),
-            Claim::Matches(text) => (" MATCHES ", text, Test::Contains),
+            Claim::Matches(text) => (" MATCHES ", text, Test::StartsWith),
         };
         self.push(word);
         let span = self.write_quoted(text);

@@ -140,7 +140,7 @@ fn step(condition: &Condition, program: &Program) -> Step {
             let List { texts, bounds } = &program.extra().lists[list as usize];
             (f64::from(texts.len() as u32 + 1).log2() * 3.0 + bounds.len() as f64 * READ, 0.0)
         }
-        Test::Contains(_) => SEARCH,
+        Test::Contains(..) => SEARCH,
         Test::Pattern(_) | Test::NoPattern(_) => PATTERN,
     };
     Step { key: key(condition, program), nanos: FIND + nanos, nanos_per_kib }

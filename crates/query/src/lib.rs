@@ -32,6 +32,7 @@ mod extract;
 mod hash;
 mod index;
 mod lexer;
+mod needles;
 mod number;
 mod options;
 mod parser;

@@ -77,13 +77,9 @@ impl Literal {
         value: &'v [u8],
         digits: impl FnOnce() -> Option<Digits<'v>>,
     ) -> Option<Ordering> {
-        let number = match Small::read(value, self.arithmetic) {
-            Ok(None) => return None,
-            Ok(number) => number,
-            Err(TooLarge) => None,
-        };
-        match (number, self.small) {
-            (Some(number), Some(small)) => Some(number.compare(small)),
+        match (Small::read(value, self.arithmetic), self.small) {
+            (Ok(Some(number)), Some(small)) => Some(number.compare(small)),
+            (Ok(None), _) => None,
             _ => self.compare_large(value, digits()),
         }
     }
@@ -135,27 +131,33 @@ impl Small {
     fn read(text: &[u8], arithmetic: Arithmetic) -> Result<Option<Small>, TooLarge> {
         let negative = arithmetic == Arithmetic::Exact && text.first() == Some(&b'-');
         let text = &text[usize::from(negative)..];
-        let (mut mantissa, mut at) = (0_i64, 0);
-        let mut point = None;
-        while let Some(&byte) = text.get(at) {
-            let digit = byte.wrapping_sub(b'0');
-            if digit < 10 {
-                if at - usize::from(point.is_some()) == SMALL_DIGITS {
-                    return Err(TooLarge);
-                }
-                mantissa = mantissa * 10 + i64::from(digit);
-            } else if byte == b'.' && point.is_none() && at > 0 {
-                point = Some(at);
-            } else {
-                break;
+        let (mut mantissa, mut whole) = (0_i64, 0);
+        let digit = |at: usize| {
+            let digit = text.get(at)?.wrapping_sub(b'0');
+            (digit < 10).then_some(i64::from(digit))
+        };
+        while let Some(digit) = digit(whole) {
+            if whole == SMALL_DIGITS {
+                return Err(TooLarge);
             }
-            at += 1;
+            mantissa = mantissa * 10 + digit;
+            whole += 1;
         }
-        if at == 0 {
+        if whole == 0 {
             return Ok(None);
         }
-        let scale = point.map_or(0, |point| at - point - 1) as u8;
-        Ok(Some(Small { mantissa: if negative { -mantissa } else { mantissa }, scale }))
+        let mut scale = 0;
+        if text.get(whole) == Some(&b'.') {
+            while let Some(digit) = digit(whole + 1 + scale) {
+                if whole + scale == SMALL_DIGITS {
+                    return Err(TooLarge);
+                }
+                mantissa = mantissa * 10 + digit;
+                scale += 1;
+            }
+        }
+        let mantissa = if negative { -mantissa } else { mantissa };
+        Ok(Some(Small { mantissa, scale: scale as u8 }))
     }
 
     #[inline]

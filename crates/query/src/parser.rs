@@ -65,29 +65,22 @@ pub(crate) enum Operand<'t> {
     Time(&'t str),
 }
 
-/// How a value is compared.
+/// How a value is compared. Its bits are the orders it admits: less, equal, greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Relation {
-    Equal,
-    Differs,
-    Less,
-    AtMost,
-    Greater,
-    AtLeast,
+    Less = 0b001,
+    Equal = 0b010,
+    AtMost = 0b011,
+    Greater = 0b100,
+    Differs = 0b101,
+    AtLeast = 0b110,
 }
 
 impl Relation {
     /// Whether it holds for a value that compares like this.
     #[inline]
     pub(crate) fn admits(self, order: Ordering) -> bool {
-        match self {
-            Relation::Equal => order.is_eq(),
-            Relation::Differs => order.is_ne(),
-            Relation::Less => order.is_lt(),
-            Relation::AtMost => order.is_le(),
-            Relation::Greater => order.is_gt(),
-            Relation::AtLeast => order.is_ge(),
-        }
+        (self as u8 >> (order as i8 + 1)) & 1 == 1
     }
 
     pub(crate) fn symbol(self) -> &'static str {
@@ -120,11 +113,11 @@ pub(crate) fn parse<'t>(text: &'t str, options: &Options) -> Result<Tree<'t>, Pa
         let (length, limit) = (text.len(), options.length_max);
         return Err(ParseError::new(text, Reason::TooLong { length, limit }, limit..limit + 1));
     }
-    let mut lexer = Lexer::new(text, options.dialect);
-    let token = lexer.next()?;
-    let mut parser = Parser { text, options, lexer, token, depth: 0, in_event: false };
+    let lexer = Lexer::new(text, options.dialect);
+    let mut parser = Parser { text, options, lexer, depth: 0, in_event: false };
+    parser.advance()?;
     let tree = parser.either()?;
-    match parser.token.kind {
+    match parser.lexer.token.kind {
         Kind::End => Ok(tree),
         _ => Err(parser.no_connective()),
     }
@@ -134,8 +127,6 @@ struct Parser<'t, 'o> {
     text: &'t str,
     options: &'o Options,
     lexer: Lexer<'t>,
-    /// The token that is looked at.
-    token: Token<'t>,
     /// How many parentheses and `NOT`s are open.
     depth: u32,
     /// Whether one of them is that of `SAME EVENT`.
@@ -149,13 +140,12 @@ impl<'t> Parser<'t, '_> {
 
     #[inline]
     fn advance(&mut self) -> Result<(), ParseError> {
-        self.token = self.lexer.next()?;
-        Ok(())
+        self.lexer.advance()
     }
 
     /// Goes on if the token is this keyword.
     fn keyword(&mut self, word: &str) -> Result<bool, ParseError> {
-        let is_it = self.token.is_word(word);
+        let is_it = self.lexer.token.is_word(word);
         if is_it {
             self.advance()?;
         }
@@ -164,7 +154,7 @@ impl<'t> Parser<'t, '_> {
 
     fn either(&mut self) -> Result<Tree<'t>, ParseError> {
         let first = self.both()?;
-        if !self.extended() || !self.token.is_word("OR") {
+        if !self.extended() || !self.lexer.token.is_word("OR") {
             return Ok(first);
         }
         let mut parts = Vec::with_capacity(4);
@@ -178,7 +168,7 @@ impl<'t> Parser<'t, '_> {
 
     fn both(&mut self) -> Result<Tree<'t>, ParseError> {
         let first = self.one()?;
-        if !self.token.is_word("AND") {
+        if !self.lexer.token.is_word("AND") {
             return Ok(first);
         }
         let mut parts = Vec::with_capacity(6);
@@ -194,19 +184,19 @@ impl<'t> Parser<'t, '_> {
         if !self.extended() {
             return self.condition();
         }
-        if self.token.kind == Kind::Open {
+        if self.lexer.token.kind == Kind::Open {
             self.descend()?;
             self.advance()?;
             return self.closed();
         }
-        if self.token.is_word("NOT") && !self.is_tag()? {
+        if self.lexer.token.is_word("NOT") && !self.is_tag()? {
             self.descend()?;
             self.advance()?;
             let inner = self.one()?;
             self.depth -= 1;
             return Ok(Tree::Not(Box::new(inner)));
         }
-        if self.token.is_word("SAME") && !self.is_tag()? {
+        if self.lexer.token.is_word("SAME") && !self.is_tag()? {
             return self.same_event();
         }
         self.condition()
@@ -215,7 +205,7 @@ impl<'t> Parser<'t, '_> {
     /// The rest of what an opened parenthesis encloses.
     fn closed(&mut self) -> Result<Tree<'t>, ParseError> {
         let inner = self.either()?;
-        if self.token.kind != Kind::Close {
+        if self.lexer.token.kind != Kind::Close {
             return Err(self.no_connective());
         }
         self.advance()?;
@@ -232,7 +222,7 @@ impl<'t> Parser<'t, '_> {
         if !self.keyword("EVENT")? {
             return Err(self.wrong("EVENT after SAME"));
         }
-        if self.token.kind != Kind::Open {
+        if self.lexer.token.kind != Kind::Open {
             return Err(self.wrong("( after SAME EVENT"));
         }
         self.advance()?;
@@ -248,32 +238,36 @@ impl<'t> Parser<'t, '_> {
         if self.depth <= limit {
             return Ok(());
         }
-        Err(ParseError::new(self.text, Reason::TooDeep { limit }, self.token.place()))
+        Err(ParseError::new(self.text, Reason::TooDeep { limit }, self.lexer.token.place()))
     }
 
     /// Whether the token, a word that may be a keyword, is a tag, because an operator follows.
     fn is_tag(&self) -> Result<bool, ParseError> {
         let mut ahead = self.lexer;
-        let next = ahead.next()?;
-        if !is_operator(next) {
+        ahead.advance()?;
+        if !is_operator(ahead.token) {
             return Ok(false);
         }
+        if ahead.token.kind != Kind::Word {
+            return Ok(true);
+        }
         // `NOT ENDS WITH 'x'` is about a tag called NOT; in `NOT ENDS = 5` the tag is ENDS.
-        Ok(next.kind != Kind::Word || !is_operator(ahead.next()?))
+        ahead.advance()?;
+        Ok(!is_operator(ahead.token))
     }
 
     fn condition(&mut self) -> Result<Tree<'t>, ParseError> {
-        if self.token.kind != Kind::Word || is_reserved(self.token.text) {
+        if self.lexer.token.kind != Kind::Word || is_reserved(self.lexer.token.text) {
             return Err(self.no_tag());
         }
-        let tag = self.token;
+        let tag = self.lexer.token;
         self.advance()?;
         let mut leaf = Leaf { tag: tag.text, claim: Claim::Exists, ignore_case: false };
-        if let Some(relation) = Relation::of(self.token.kind) {
+        if let Some(relation) = Relation::of(self.lexer.token.kind) {
             self.advance()?;
             let ordered = !matches!(relation, Relation::Equal | Relation::Differs);
             leaf.claim = Claim::Compare(relation, self.operand(ordered)?);
-        } else if self.token.kind == Kind::Word {
+        } else if self.lexer.token.kind == Kind::Word {
             leaf.claim = self.claim(tag)?;
         } else {
             return Err(self.no_operator(tag));
@@ -284,7 +278,7 @@ impl<'t> Parser<'t, '_> {
 
     /// What an operator in letters says.
     fn claim(&mut self, tag: Token<'t>) -> Result<Claim<'t>, ParseError> {
-        let word = self.token.text;
+        let word = self.lexer.token.text;
         match (word, self.extended()) {
             ("EXISTS", _) => {
                 self.advance()?;
@@ -316,14 +310,14 @@ impl<'t> Parser<'t, '_> {
     }
 
     fn list(&mut self) -> Result<Vec<Operand<'t>>, ParseError> {
-        if self.token.kind != Kind::Open {
+        if self.lexer.token.kind != Kind::Open {
             return Err(self.wrong("( after IN"));
         }
         self.advance()?;
         let mut list = Vec::with_capacity(4);
         loop {
             list.push(self.operand(false)?);
-            match self.token.kind {
+            match self.lexer.token.kind {
                 Kind::Comma => self.advance()?,
                 Kind::Close => break,
                 _ => return Err(self.wrong("a comma or )")),
@@ -334,18 +328,18 @@ impl<'t> Parser<'t, '_> {
     }
 
     fn string(&mut self, after: &str) -> Result<&'t str, ParseError> {
-        if self.token.kind != Kind::Text {
+        if self.lexer.token.kind != Kind::Text {
             return Err(self.no_operand(&format!("a string in single quotes after {after}")));
         }
-        let text = self.token.text;
+        let text = self.lexer.token.text;
         self.advance()?;
         Ok(text)
     }
 
     /// What a value is compared with; where it matters which is more, not a string.
     fn operand(&mut self, ordered: bool) -> Result<Operand<'t>, ParseError> {
-        let text = self.token.text;
-        let operand = match self.token.kind {
+        let text = self.lexer.token.text;
+        let operand = match self.lexer.token.kind {
             Kind::Number => {
                 self.check_number()?;
                 Operand::Number(text)
@@ -362,14 +356,14 @@ impl<'t> Parser<'t, '_> {
 
     fn check_number(&self) -> Result<(), ParseError> {
         let limit = crate::number::DIGITS_MAX;
-        if self.token.text.len() <= limit {
+        if self.lexer.token.text.len() <= limit {
             return Ok(());
         }
-        Err(ParseError::new(self.text, Reason::NumberTooLong { limit }, self.token.place()))
+        Err(ParseError::new(self.text, Reason::NumberTooLong { limit }, self.lexer.token.place()))
     }
 
     fn ignore_case(&mut self, claim: &Claim<'_>) -> Result<bool, ParseError> {
-        if !self.extended() || !self.token.is_word("IGNORE") {
+        if !self.extended() || !self.lexer.token.is_word("IGNORE") {
             return Ok(false);
         }
         let is_text = |operand: &Operand<'_>| matches!(operand, Operand::Text(_));

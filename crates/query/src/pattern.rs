@@ -16,7 +16,7 @@ use regex_automata::{Anchored, Input, MatchKind};
 use crate::error::{ParseError, Reason};
 
 /// Bytes of a message's values that a pattern sees: a value that ends later does not match.
-pub(crate) const SEEN_MAX: usize = 4 * 1024;
+pub(crate) const SEEN_MAX: usize = 2 * 1024;
 /// Patterns a query may have.
 pub(crate) const PATTERNS_MAX: usize = 4;
 /// Bytes that all the tables of a query may take.

@@ -7,16 +7,16 @@
 //! [`Source`]: crate::Source
 
 use std::cmp::Ordering;
-use std::ops::Range;
 
 use memchr::memmem;
 
 use crate::calendar::{self, Instant};
+use crate::needles::{Needles, Place, Searched};
 use crate::number::{Digits, Literal};
 use crate::options::Dialect;
 use crate::parser::Relation;
 use crate::pattern::{Pattern, SEEN_MAX};
-use crate::tags::{Source, Tags};
+use crate::tags::{Part, Source, Tags};
 
 /// A compiled query.
 #[derive(Clone)]
@@ -38,6 +38,8 @@ pub(crate) struct Extra {
     pub(crate) patterns: Vec<Pattern>,
     /// Of each `IN`.
     pub(crate) lists: Vec<List>,
+    /// Of each key with `CONTAINS`, unless it is a simple one.
+    pub(crate) needles: Vec<Needles>,
 }
 
 /// What `IN` looks a value up in.
@@ -69,13 +71,19 @@ pub(crate) enum Test {
     Exists,
     Equal(Span),
     Differs(Span),
-    Contains(Span),
+    /// With its bit in the [`Needles`] of the key, or [`Test::NO_BIT`].
+    Contains(Span, u8),
     StartsWith(Span),
     EndsWith(Span),
     Compare(Relation, u16),
     Pattern(u16),
     NoPattern(u16),
     In(u16),
+}
+
+impl Test {
+    /// Of a `CONTAINS` that is looked for by itself.
+    pub(crate) const NO_BIT: u8 = u8::MAX;
 }
 
 /// What a value is compared with in order.
@@ -145,8 +153,12 @@ impl Node {
 
 impl Extra {
     pub(crate) fn is_empty(&self) -> bool {
-        let Extra { nodes, bounds, patterns, lists } = self;
-        nodes.is_empty() && bounds.is_empty() && patterns.is_empty() && lists.is_empty()
+        let Extra { nodes, bounds, patterns, lists, needles } = self;
+        nodes.is_empty()
+            && bounds.is_empty()
+            && patterns.is_empty()
+            && lists.is_empty()
+            && needles.is_empty()
     }
 }
 
@@ -167,8 +179,13 @@ impl Bound {
     }
 }
 
-static NOTHING: Extra =
-    Extra { nodes: Vec::new(), bounds: Vec::new(), patterns: Vec::new(), lists: Vec::new() };
+static NOTHING: Extra = Extra {
+    nodes: Vec::new(),
+    bounds: Vec::new(),
+    patterns: Vec::new(),
+    lists: Vec::new(),
+    needles: Vec::new(),
+};
 
 /// What an evaluation sees of a message.
 #[derive(Clone, Copy)]
@@ -178,15 +195,18 @@ struct View<'v, 'a> {
     pending: Option<&'a dyn Source>,
     /// The event that is looked at; all of them outside of `SAME EVENT`.
     event: Option<usize>,
+    /// What is known of the needles.
+    searched: Option<&'v Searched>,
 }
 
 impl<'v, 'a> View<'v, 'a> {
-    fn of(known: &'v Tags<'a>) -> View<'v, 'a> {
-        View { known, supplied: known.supplied(), pending: known.pending(), event: None }
+    fn of(known: &'v Tags<'a>, searched: Option<&'v Searched>) -> View<'v, 'a> {
+        let (supplied, pending) = (known.supplied(), known.pending());
+        View { known, supplied, pending, event: None, searched }
     }
 
     #[inline]
-    fn range(&self, tags: &Tags<'_>) -> Range<usize> {
+    fn part<'t, 'b>(&self, tags: &'t Tags<'b>) -> Part<'t, 'b> {
         match self.event {
             None => tags.whole(),
             Some(event) => tags.event(event),
@@ -194,7 +214,7 @@ impl<'v, 'a> View<'v, 'a> {
     }
 
     fn is_empty(&self) -> bool {
-        let is_empty = |tags: &Tags<'_>| self.range(tags).is_empty();
+        let is_empty = |tags: &Tags<'a>| self.part(tags).is_empty();
         is_empty(self.known) && self.supplied.is_none_or(is_empty)
     }
 
@@ -220,18 +240,31 @@ impl Program {
     /// Whether a message has what the query asks for.
     #[inline]
     pub(crate) fn matches(&self, tags: &Tags<'_>) -> bool {
-        if self.is_flat() && !tags.has_source() {
+        if self.is_plain() && !tags.has_source() {
             // What most messages and queries are like, and the same as below without detours.
             let whole = tags.whole();
-            return self.conditions.iter().all(|it| self.holds_in(it, tags, whole.clone()));
+            return self.conditions.iter().all(|it| self.holds_in(it, &whole));
         }
-        match self.evaluate(View::of(tags)) {
+        match self.extra().needles.is_empty() {
+            true => self.decide(tags, None),
+            false => self.decide(tags, Some(&Searched::new())),
+        }
+    }
+
+    fn decide(&self, tags: &Tags<'_>, searched: Option<&Searched>) -> bool {
+        match self.evaluate(View::of(tags, searched)) {
             Some(answer) => answer,
             None => {
                 tags.demand();
-                self.evaluate(View::of(tags)) == Some(true)
+                self.evaluate(View::of(tags, searched)) == Some(true)
             }
         }
+    }
+
+    /// Whether the conditions are joined by `AND` alone, and each can be looked at by itself.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        self.extra.as_ref().is_none_or(|extra| extra.nodes.is_empty() && extra.needles.is_empty())
     }
 
     /// Whether the conditions are joined by `AND` alone.
@@ -308,16 +341,37 @@ impl Program {
     }
 
     fn holds(&self, condition: &Condition, view: View<'_, '_>) -> Option<bool> {
-        if self.holds_in(condition, view.known, view.range(view.known)) {
+        if self.holds_among(condition, view, view.known, false) {
             return Some(true);
         }
         if let Some(tags) = view.supplied {
-            return Some(self.holds_in(condition, tags, view.range(tags)));
+            return Some(self.holds_among(condition, view, tags, true));
         }
         match view.pending {
             Some(source) if self.may_hold(condition, source) => None,
             _ => Some(false),
         }
+    }
+
+    /// Whether one of the tags that are known, or were supplied, meets a condition.
+    fn holds_among(
+        &self,
+        condition: &Condition,
+        view: View<'_, '_>,
+        tags: &Tags<'_>,
+        supplied: bool,
+    ) -> bool {
+        let part = view.part(tags);
+        let text = self.text.as_bytes();
+        if let (Test::Contains(piece, bit), Some(searched)) = (condition.test, view.searched)
+            && let Some(needles) = self.extra().needles.iter().find(|it| it.has(bit))
+        {
+            let place = Place { event: view.event, supplied };
+            let key = (condition.key_hash, condition.key.of(text));
+            return condition.by_key
+                && searched.contains((place, &part), key, needles, (piece.of(text), bit));
+        }
+        self.holds_in(condition, &part)
     }
 
     fn may_hold(&self, condition: &Condition, source: &dyn Source) -> bool {
@@ -329,35 +383,33 @@ impl Program {
 
     /// Whether one of these tags meets a condition.
     #[inline]
-    fn holds_in(&self, condition: &Condition, tags: &Tags<'_>, range: Range<usize>) -> bool {
+    fn holds_in(&self, condition: &Condition, tags: &Part<'_, '_>) -> bool {
         let key = condition.key.of(self.text.as_bytes());
         let named = (condition.key_hash, key);
         let by_key = condition.by_key
             && match condition.test {
-                Test::Equal(text) => {
-                    tags.has(range.clone(), condition.pair, key, text.of(self.text.as_bytes()))
-                }
+                Test::Equal(text) => tags.has(condition.pair, key, text.of(self.text.as_bytes())),
                 Test::Compare(relation, bound) => {
                     let bound = &self.extra().bounds[bound as usize];
-                    tags.any_value(range.clone(), named, |at, value| {
-                        let order = bound.compare(value, || tags.digits(at));
+                    tags.any_value(named, |value| {
+                        let order = bound.compare(value.bytes, || value.digits());
                         order.is_some_and(|order| relation.admits(order))
                     })
                 }
-                _ => self.rarer(condition, tags, range.clone()),
+                _ => self.rarer(condition, tags),
             };
-        by_key || (condition.by_type && tags.has_type(range, named))
+        by_key || (condition.by_type && tags.has_type(named))
     }
 
     /// Whether the value of one of these tags meets a condition. Apart, because searching text
     /// needs a frame on the stack that would slow down the others.
     #[inline(never)]
-    fn rarer(&self, condition: &Condition, tags: &Tags<'_>, range: Range<usize>) -> bool {
+    fn rarer(&self, condition: &Condition, tags: &Part<'_, '_>) -> bool {
         let is_pattern = matches!(condition.test, Test::Pattern(_) | Test::NoPattern(_));
         let named = (condition.key_hash, condition.key.of(self.text.as_bytes()));
-        tags.any_value(range, named, |at, value| {
-            let seen = !is_pattern || tags.text_up_to(at) <= SEEN_MAX;
-            seen && condition.accepts(value, self.text.as_bytes(), self.extra())
+        tags.any_value(named, |value| {
+            let seen = !is_pattern || value.text_end as usize <= SEEN_MAX;
+            seen && condition.accepts(value.bytes, self.text.as_bytes(), self.extra())
         })
     }
 }
@@ -369,7 +421,7 @@ impl Condition {
             Test::Exists => true,
             Test::Equal(wanted) => value == wanted.of(text),
             Test::Differs(unwanted) => value != unwanted.of(text),
-            Test::Contains(piece) => memmem::find(value, piece.of(text)).is_some(),
+            Test::Contains(piece, _) => memmem::find(value, piece.of(text)).is_some(),
             Test::StartsWith(start) => value.starts_with(start.of(text)),
             Test::EndsWith(end) => value.ends_with(end.of(text)),
             Test::Compare(relation, bound) => extra.bounds[bound as usize]

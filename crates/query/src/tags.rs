@@ -6,7 +6,6 @@
 
 use std::cell::OnceCell;
 use std::fmt;
-use std::ops::Range;
 
 use crate::hash;
 use crate::number::Digits;
@@ -198,14 +197,11 @@ impl<'a> Tags<'a> {
         self.source.is_some()
     }
 
-    /// The number that a long value begins with.
-    pub(crate) fn digits(&self, at: usize) -> Option<Digits<'a>> {
-        let found = self.numbers.binary_search_by_key(&(at as u32), |(at, _)| *at);
-        found.ok().map(|found| self.numbers[found].1)
-    }
-
-    pub(crate) fn whole(&self) -> Range<usize> {
-        0..self.entries.len()
+    /// All of them.
+    #[inline]
+    pub(crate) fn whole(&self) -> Part<'_, 'a> {
+        let Tags { keys, types, pairs, entries, numbers, .. } = self;
+        Part { keys, types, pairs, entries, start: 0, numbers }
     }
 
     pub(crate) fn events(&self) -> usize {
@@ -213,59 +209,18 @@ impl<'a> Tags<'a> {
     }
 
     /// The tags of an event; none if there is no such event.
-    pub(crate) fn event(&self, event: usize) -> Range<usize> {
+    pub(crate) fn event(&self, event: usize) -> Part<'_, 'a> {
         let end =
             |event: usize| self.ends.get(event).map_or(self.entries.len(), |end| *end as usize);
-        if event == 0 { 0..end(0) } else { end(event - 1)..end(event) }
-    }
-
-    /// Whether a tag has this key and a value of which `test` is true.
-    #[inline]
-    pub(crate) fn any_value(
-        &self,
-        range: Range<usize>,
-        (hash, key): (u32, &[u8]),
-        mut test: impl FnMut(usize, &'a [u8]) -> bool,
-    ) -> bool {
-        let mut from = range.start;
-        while let Some(at) = position(&self.keys[..range.end], from, hash) {
-            let entry = &self.entries[at];
-            if let Some(value) = entry.value
-                && equal(entry.key, key)
-                && test(at, value)
-            {
-                return true;
-            }
-            from = at + 1;
+        let range = if event == 0 { 0..end(0) } else { end(event - 1)..end(event) };
+        Part {
+            keys: &self.keys[range.clone()],
+            types: &self.types[range.clone()],
+            pairs: &self.pairs[range.clone()],
+            start: range.start,
+            entries: &self.entries[range],
+            numbers: &self.numbers,
         }
-        false
-    }
-
-    /// Whether a tag has this key and this value.
-    #[inline]
-    pub(crate) fn has(&self, range: Range<usize>, pair: u32, key: &[u8], value: &[u8]) -> bool {
-        let mut from = range.start;
-        while let Some(at) = position(&self.pairs[..range.end], from, pair) {
-            let entry = &self.entries[at];
-            if entry.value.is_some_and(|it| equal(it, value)) && equal(entry.key, key) {
-                return true;
-            }
-            from = at + 1;
-        }
-        false
-    }
-
-    /// Whether a tag has this event type.
-    #[inline]
-    pub(crate) fn has_type(&self, range: Range<usize>, (hash, kind): (u32, &[u8])) -> bool {
-        let mut from = range.start;
-        while let Some(at) = position(&self.types[..range.end], from, hash) {
-            if self.entries[at].kind() == Some(kind) {
-                return true;
-            }
-            from = at + 1;
-        }
-        false
     }
 
     /// Each tag's key and its hash, if it has a value, and its event type and its hash, if it has.
@@ -287,11 +242,94 @@ impl<'a> Tags<'a> {
     pub(crate) fn value(&self, at: usize) -> Option<&'a [u8]> {
         self.entries[at].value
     }
+}
 
-    /// How many bytes of values there are up to this tag and with it.
+/// Tags of a message that stand in a row: all of them, or those of an event.
+#[derive(Clone, Copy)]
+pub(crate) struct Part<'t, 'a> {
+    keys: &'t [u32],
+    types: &'t [u32],
+    pairs: &'t [u32],
+    entries: &'t [Entry<'a>],
+    /// The number of the first one in the message.
+    start: usize,
+    /// Those of the whole message.
+    numbers: &'t [(u32, Digits<'a>)],
+}
+
+impl<'a> Part<'_, 'a> {
     #[inline]
-    pub(crate) fn text_up_to(&self, at: usize) -> usize {
-        self.entries[at].text_end as usize
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether a tag has this key and a value of which `test` is true.
+    #[inline]
+    pub(crate) fn any_value(
+        &self,
+        (hash, key): (u32, &[u8]),
+        mut test: impl FnMut(Value<'_, 'a>) -> bool,
+    ) -> bool {
+        let mut from = 0;
+        while let Some(at) = position(self.keys, from, hash) {
+            if let Some(entry) = self.entries.get(at)
+                && let Some(bytes) = entry.value
+                && equal(entry.key, key)
+                && test(Value { bytes, text_end: entry.text_end, at, part: self })
+            {
+                return true;
+            }
+            from = at + 1;
+        }
+        false
+    }
+
+    /// Whether a tag has this key and this value.
+    #[inline]
+    pub(crate) fn has(&self, pair: u32, key: &[u8], value: &[u8]) -> bool {
+        let mut from = 0;
+        while let Some(at) = position(self.pairs, from, pair) {
+            if let Some(entry) = self.entries.get(at)
+                && entry.value.is_some_and(|it| equal(it, value))
+                && equal(entry.key, key)
+            {
+                return true;
+            }
+            from = at + 1;
+        }
+        false
+    }
+
+    /// Whether a tag has this event type.
+    #[inline]
+    pub(crate) fn has_type(&self, (hash, kind): (u32, &[u8])) -> bool {
+        let mut from = 0;
+        while let Some(at) = position(self.types, from, hash) {
+            if self.entries.get(at).is_some_and(|entry| entry.kind() == Some(kind)) {
+                return true;
+            }
+            from = at + 1;
+        }
+        false
+    }
+}
+
+/// A value of a tag.
+#[derive(Clone, Copy)]
+pub(crate) struct Value<'t, 'a> {
+    pub(crate) bytes: &'a [u8],
+    /// How many bytes of values there are up to this one and with it.
+    pub(crate) text_end: u32,
+    at: usize,
+    part: &'t Part<'t, 'a>,
+}
+
+impl<'a> Value<'_, 'a> {
+    /// The number it begins with, if it is long.
+    pub(crate) fn digits(&self) -> Option<Digits<'a>> {
+        let at = (self.part.start + self.at) as u32;
+        let found = self.part.numbers.binary_search_by_key(&at, |(at, _)| *at);
+        found.ok().map(|found| self.part.numbers[found].1)
     }
 }
 
@@ -312,28 +350,42 @@ impl fmt::Debug for Tags<'_> {
             let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             (lossy(entry.key), entry.value.map(lossy))
         };
-        let events = (0..self.events()).map(|event| &self.entries[self.event(event)]);
+        let events = (0..self.events()).map(|event| self.event(event).entries);
         let events = events.map(|entries| entries.iter().map(text).collect::<Vec<_>>());
         f.debug_list().entries(events).finish()
     }
 }
 
-/// Where `wanted` is, from `from` on. Sixteen at a time, so that the compiler compares several in
-/// one instruction: a message of 64 KiB may have thousands of tags.
+/// As many hashes are compared at a time, in a few instructions: a message of 64 KiB may have
+/// thousands of tags.
+const BLOCK: usize = 16;
+
+/// Where `wanted` is, from `from` on.
 #[inline]
-fn position(column: &[u32], from: usize, wanted: u32) -> Option<usize> {
-    let mut at = from;
-    let column_from = column.get(from..)?;
-    if column_from.len() < 16 {
-        return column_from.iter().position(|hash| *hash == wanted).map(|found| from + found);
+fn position(hashes: &[u32], from: usize, wanted: u32) -> Option<usize> {
+    if hashes.len() < BLOCK {
+        let mut at = from;
+        while at < hashes.len() {
+            if hashes[at] == wanted {
+                return Some(at);
+            }
+            at += 1;
+        }
+        return None;
     }
-    for chunk in column_from.chunks_exact(16) {
-        if chunk.iter().fold(false, |any, hash| any | (*hash == wanted)) {
+    position_in_many(hashes, from, wanted)
+}
+
+#[inline(never)]
+fn position_in_many(hashes: &[u32], from: usize, wanted: u32) -> Option<usize> {
+    let mut at = from;
+    for block in hashes.get(from..)?.chunks_exact(BLOCK) {
+        if block.iter().fold(false, |any, hash| any | (*hash == wanted)) {
             break;
         }
-        at += 16;
+        at += BLOCK;
     }
-    column[at..].iter().position(|hash| *hash == wanted).map(|found| at + found)
+    hashes[at..].iter().position(|hash| *hash == wanted).map(|found| at + found)
 }
 
 /// Whether two pieces of text are the same. Keys and values are short, and comparing a few words
@@ -344,26 +396,28 @@ fn equal(a: &[u8], b: &[u8]) -> bool {
     if length != b.len() {
         return false;
     }
+    // Two words that overlap, or three, unless it is longer or shorter.
     match length {
-        0..4 => a.iter().eq(b),
-        // Both words overlap unless it is just two.
-        4..8 => half(a, 0) == half(b, 0) && half(a, length - 4) == half(b, length - 4),
-        8..=16 => word(a, 0) == word(b, 0) && word(a, length - 8) == word(b, length - 8),
-        17..=24 => {
-            word(a, 0) == word(b, 0)
-                && word(a, 8) == word(b, 8)
-                && word(a, length - 8) == word(b, length - 8)
+        8.. if length <= 24 => {
+            word(a.first_chunk()) == word(b.first_chunk())
+                && word(a.last_chunk()) == word(b.last_chunk())
+                && (length <= 16 || word(a[8..].first_chunk()) == word(b[8..].first_chunk()))
         }
+        4..8 => {
+            half(a.first_chunk()) == half(b.first_chunk())
+                && half(a.last_chunk()) == half(b.last_chunk())
+        }
+        0..4 => a.iter().eq(b),
         _ => a == b,
     }
 }
 
 #[inline]
-fn word(text: &[u8], at: usize) -> u64 {
-    text.get(at..).and_then(|text| text.first_chunk()).map_or(0, |it| u64::from_ne_bytes(*it))
+fn word(text: Option<&[u8; 8]>) -> u64 {
+    text.map_or(0, |text| u64::from_ne_bytes(*text))
 }
 
 #[inline]
-fn half(text: &[u8], at: usize) -> u32 {
-    text.get(at..).and_then(|text| text.first_chunk()).map_or(0, |it| u32::from_ne_bytes(*it))
+fn half(text: Option<&[u8; 4]>) -> u32 {
+    text.map_or(0, |text| u32::from_ne_bytes(*text))
 }

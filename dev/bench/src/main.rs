@@ -6,8 +6,12 @@
 #![forbid(unsafe_code)]
 
 mod broker;
+mod bus;
+mod counted;
 mod query;
 mod queues;
+mod table;
+mod watchdog;
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -25,6 +29,8 @@ struct Arguments {
 enum Comparison {
     /// The floodway binary beside nats-server and redis-server, over loopback TCP
     Broker(broker::Arguments),
+    /// The bus beside tokio's channels and async-broadcast, in one process
+    Bus(bus::Arguments),
     /// Content queries, in one process, beside their bars
     Query(query::Arguments),
     /// Our queues beside those of other crates, in one process
@@ -34,6 +40,7 @@ enum Comparison {
 fn main() -> ExitCode {
     match Arguments::parse().comparison {
         Comparison::Broker(arguments) => exit_code(broker::run(&arguments)),
+        Comparison::Bus(arguments) => exit_code(bus::run(&arguments, None)),
         Comparison::Query(arguments) => exit_code(query::run(&arguments)),
         Comparison::Queues(arguments) => exit_code(queues::run(&arguments, None)),
     }

@@ -22,7 +22,6 @@ mod report;
 mod shape;
 mod tally;
 mod threads;
-mod watchdog;
 mod work;
 
 use std::fmt;
@@ -38,8 +37,9 @@ use contender::Contender;
 use memory::Counter;
 use payload::Kind;
 use report::Row;
-use watchdog::Watchdog;
 use work::{Outcome, Shape};
+
+use crate::watchdog::Watchdog;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {

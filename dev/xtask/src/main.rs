@@ -16,7 +16,7 @@ usage: cargo xtask <chore>
   setup   install what the tests need beyond Cargo: nats-server, Python with nats-py
   fmt     cargo fmt --all --check
   lint    cargo clippy, warnings are errors
-  loom    every order of the threads in the models of crates/queue
+  loom    every order of the threads in the models of crates/queue and bus
   doc     cargo doc, warnings are errors
   tidy    the rules no other tool knows: sizes, names, crate arrows, citations";
 

@@ -64,13 +64,22 @@ impl Chores {
         self.cargo("lint", &args, &[])
     }
 
-    /// The models of the queues. In a target folder of their own, because what they are compiled
+    /// The models of the queues and of the bus. In a target folder of their own, because what they are compiled
     /// with would have everything else compiled anew.
     pub(crate) fn loom(&mut self) -> Result<(), Failure> {
         let target = self.target().join("loom");
         let variables =
             [("RUSTFLAGS", "--cfg floodway_loom"), ("CARGO_TARGET_DIR", path(&target)?)];
-        let args = ["test", "--release", "--package", "floodway-queue", "--test", "loom"];
+        let args = [
+            "test",
+            "--release",
+            "--package",
+            "floodway-queue",
+            "--package",
+            "floodway",
+            "--test",
+            "loom",
+        ];
         self.cargo("loom", &args, &variables)
     }
 

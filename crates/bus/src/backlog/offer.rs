@@ -212,11 +212,12 @@ impl<T: Held> Backlog<T> {
     fn judge(&self, message: &Message<'_, T::Payload>, size: u64, now_ms: u32) -> Judged {
         let key = match &self.overflow.policy {
             Policy::Custom(custom) => match self.ask(custom, message, size, now_ms) {
-                Admit::Accept => PlaceKey::None,
-                Admit::Replace(key) => PlaceKey::Own(key),
-                Admit::DropOldest => return Judged::DropOldest,
-                Admit::Expire(ttl) => return Judged::Expire(ttl),
-                Admit::End(limit) => return Judged::End(self.end_at(limit, now_ms)),
+                None => return Judged::End(EndReason::PolicyFailed),
+                Some(Admit::Accept) => PlaceKey::None,
+                Some(Admit::Replace(key)) => PlaceKey::Own(key),
+                Some(Admit::DropOldest) => return Judged::DropOldest,
+                Some(Admit::Expire(ttl)) => return Judged::Expire(ttl),
+                Some(Admit::End(limit)) => return Judged::End(self.end_at(limit, now_ms)),
                 // Publishers do not wait, so to delay a message is to refuse it.
                 _ => return Judged::Refuse,
             },
@@ -245,7 +246,7 @@ impl<T: Held> Backlog<T> {
         message: &Message<'_, T::Payload>,
         size: u64,
         now_ms: u32,
-    ) -> Admit {
+    ) -> Option<Admit> {
         let size_of_key = |key: &[u8]| {
             let at = self.place_of(&PlaceKey::Own(key.into()), message)?;
             self.line.get(at).map(Item::size)

@@ -3,52 +3,86 @@
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use floodway_queue::Waiters;
-
-use super::Inbox;
+use super::{Inbox, State, millis};
 use crate::account::LossReason;
 use crate::consumer::Taken;
 use crate::gate::{Gate, Room};
-use crate::overflow::Policy;
+use crate::overflow::{Policy, Verdict};
 use crate::payload::Carried;
 use crate::run::Run;
+use crate::turns::{Ticket, Turns};
+
+impl<P: Carried + ?Sized> Inbox<P> {
+    fn room_for(
+        &self,
+        state: &mut State<P>,
+        bytes: u64,
+        ticket: Option<Ticket>,
+        now: Instant,
+    ) -> Room {
+        let overflow = state.backlog.overflow();
+        if !overflow.policy.makes_wait() {
+            return Room::Open;
+        }
+        if !overflow.could_take(bytes) {
+            return Room::TooLarge;
+        }
+        let limits = overflow.limits;
+        let is_next = match ticket {
+            Some(ticket) => self.room.is_first(ticket),
+            None => self.room.waiting() == 0,
+        };
+        let promised = is_next.then(|| state.backlog.promise(bytes)).flatten();
+        if let Some(depth) = promised {
+            return Room::Granted(state.backlog.overflow().delay(depth));
+        }
+        // What is queued now ends or leaves by itself at the earliest then; never in the past, so
+        // that nobody asks again and again.
+        let soonest = now + Duration::from_millis(1);
+        let since = if state.backlog.is_empty() { now } else { self.born + state.progress };
+        let behind = limits.behind.map(|behind| since + behind);
+        let age = state.backlog.oldest(millis(self.age(now))).unwrap_or_default();
+        let expired = limits.ttl.map(|ttl| soonest + ttl.saturating_sub(age));
+        Room::Full(behind.into_iter().chain(expired).min().map(|at| at.max(soonest)))
+    }
+}
 
 impl<P: Carried + ?Sized> Gate<P> for Inbox<P> {
-    fn reserve(&self, bytes: u64, queues_up: bool, now: Instant) -> Room {
-        let (room, wakers) = self.monitor.with(|state| {
+    fn reserve(&self, bytes: u64, ticket: Option<Ticket>, now: Instant) -> Room {
+        let (room, ends, wakers) = self.monitor.with(|state| {
             if state.ended.is_some() {
-                return (Room::Ended, Vec::new());
+                return (Room::Ended, false, Vec::new());
             }
-            state.backlog.expire(&mut state.account, self.millis(now));
-            if let Some(reason) = self.overdue(state, now) {
+            let age = self.age(now);
+            state.backlog.expire(&mut state.account, millis(age));
+            if let Some(reason) = self.overdue(state, age) {
                 state.end(reason);
-                return (Room::Ended, std::mem::take(&mut state.below_mark));
+                return (Room::Ended, true, std::mem::take(&mut state.below_mark));
             }
-            let overflow = state.backlog.overflow();
-            if !overflow.could_take(bytes) {
-                return (Room::TooLarge, Vec::new());
-            }
-            let again = overflow.limits.behind.map(|behind| state.progress + behind);
-            // Whoever comes now stands behind those who wait, also if a little is free already.
-            if queues_up && self.room.waiting() > 0 {
-                return (Room::Full(again), Vec::new());
-            }
-            let room = match state.backlog.promise(bytes) {
-                Some(depth) => Room::Granted(state.backlog.overflow().delay(depth)),
-                None => Room::Full(again),
-            };
-            (room, Vec::new())
+            (self.room_for(state, bytes, ticket, now), false, Vec::new())
         });
-        if room == Room::Ended {
+        if ends {
             self.monitor.notify();
+            self.room.wake_all();
         }
         wakers.into_iter().for_each(Waker::wake);
         room
     }
 
+    fn may_go_on(&self, bytes: u64) -> bool {
+        let bytes = self.room.first_bytes().unwrap_or(bytes);
+        self.monitor.with(|state| {
+            let (overflow, depth) = (state.backlog.overflow(), state.backlog.depth());
+            state.ended.is_some()
+                || !overflow.policy.makes_wait()
+                || !overflow.could_take(bytes)
+                || overflow.admit(depth, 1, bytes) == Verdict::Accept
+        })
+    }
+
     fn give_back(&self, bytes: u64) {
         self.monitor.with(|state| state.backlog.take_promise_back(bytes));
-        self.room.wake(1);
+        self.room.wake_first();
     }
 
     fn deliver_reserved(&self, message: Run<'_, P>, now: Instant) -> Taken {
@@ -76,7 +110,7 @@ impl<P: Carried + ?Sized> Gate<P> for Inbox<P> {
         taken
     }
 
-    fn waiters(&self) -> &Waiters {
+    fn turns(&self) -> &Turns {
         &self.room
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Inbox;
+use super::{Inbox, millis};
 use crate::account::Account;
 use crate::directory::SubscriptionId;
 use crate::end::EndReason;
@@ -44,7 +44,8 @@ impl<P: Carried + ?Sized> Inbox<P> {
         self.monitor.with(|state| {
             let overflow = state.backlog.overflow();
             let is_empty = state.backlog.is_empty();
-            let stalled = now.saturating_duration_since(state.progress);
+            let age = self.age(now);
+            let stalled = age.saturating_sub(state.progress);
             SubscriptionMetrics {
                 id: self.id(),
                 name: self.name(),
@@ -53,7 +54,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
                 limits: overflow.limits,
                 account: state.account.clone(),
                 high_water: state.high_water,
-                oldest: state.backlog.oldest(self.millis(now)),
+                oldest: state.backlog.oldest(millis(age)),
                 stalled: if is_empty { Duration::ZERO } else { stalled },
                 is_over_mark: state.ended.is_none() && self.over_mark(state, false),
                 waiting_publishers: self.room.waiting(),

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use floodway_queue::{Wait, block_until};
+use floodway_queue::block_until;
 use futures_timer::Delay;
 
 use super::{ANYBODY, Published, Who};
@@ -19,7 +19,8 @@ use crate::publication::{Asked, Full, Grant};
 use crate::queries;
 use crate::report::{PublishError, PublishReport, Refusal};
 use crate::routes::Known;
-use crate::waits::OnWaitCycle;
+use crate::turns::Turn;
+use crate::waits::{OnWaitCycle, WaitCycle, Waiting};
 
 /// What a try came to. What did not work out is handed back.
 pub(super) enum Attempt<'e, P: Carried + ?Sized, T: Outgoing<P>> {
@@ -98,12 +99,11 @@ impl<P: Carried + ?Sized> Bus<P> {
         };
         let now = now.unwrap_or_else(Instant::now);
         let started = Meter::measures(nth).then(Instant::now);
-        // If subscriptions have come or gone since, the room is given back, and asked for again.
-        let held = held.filter(|grant| grant.is_of(&route));
+        // If subscriptions have come or gone since, what was given is kept where they are still there.
         let route = match &held {
-            Some(grant) => grant.route().clone(),
-            None if route.queried.is_empty() => route,
-            None => {
+            Some(grant) if grant.is_of(&route) => grant.route().clone(),
+            _ if route.queried.is_empty() => route,
+            _ => {
                 let view = envelope.view(payload.outgoing());
                 queries::route_of(&route, &view, &self.shared().query_meter)
             }
@@ -111,6 +111,7 @@ impl<P: Carried + ?Sized> Bus<P> {
         if route.is_empty() {
             return Attempt::Done(Ok(PublishReport::default()));
         }
+        let held = held.map(|grant| grant.moved_to(&route));
         let grant = match held {
             None if !route.has_gates => Grant::new(route, 0),
             held => {
@@ -188,22 +189,9 @@ impl<P: Carried + ?Sized> Bus<P> {
         let started = Instant::now();
         loop {
             let size = size_of_message(&envelope, &payload);
-            let held = {
-                let on = || full.targets.clone();
-                let waits = &self.shared().waits;
-                let entered = who.map(|who| waits.enter((who.id, &who.name), on(), size, started));
-                let (_waiting, cycle) = entered.unzip();
-                match (cycle.flatten(), self.on_wait_cycle()) {
-                    (Some(cycle), OnWaitCycle::FailNewest) => {
-                        return Err(self.refuse(payload, Refusal::WaitCycle(cycle)));
-                    }
-                    (Some(_), OnWaitCycle::DropNewest) => {
-                        // It is refused there, and told; for the others it goes its way.
-                        Ok(Some(Grant::losing_at(&full, size)))
-                    }
-                    _ => self.room_in(&full, size, started, deadline).await,
-                }
-            };
+            let waits = &self.shared().waits;
+            let enter = |who: &Who<P>| waits.enter((who.id, &who.name), full.targets.clone(), size);
+            let held = self.room_in(&full, size, started, deadline, who.map(enter)).await;
             let held = match held {
                 Ok(held) => held,
                 Err(refusal) => return Err(self.refuse(payload, refusal)),
@@ -228,54 +216,33 @@ impl<P: Carried + ?Sized> Bus<P> {
         bytes: u64,
         started: Instant,
         deadline: Option<Instant>,
+        waiting: Option<Waiting<'_, P>>,
     ) -> Result<Option<Grant<P>>, Refusal> {
-        let gates = full.targets.iter().filter_map(|target| target.consumer.gate());
-        let gates: Vec<_> = gates.collect();
+        // One that has changed its policy meanwhile takes it without being asked.
+        let gates: Option<Vec<_>> =
+            full.targets.iter().map(|target| target.consumer.gate()).collect();
+        let Some(gates) = gates else { return Ok(None) };
         let patience = gates.iter().filter_map(|gate| gate.patience()).min();
         let last = patience.map(|patience| started + patience).into_iter().chain(deadline).min();
-        let until = full.again.into_iter().chain(last).min();
-        let now = Instant::now();
-        let mut timer = until.map(|until| Delay::new(until.saturating_duration_since(now)));
-        let mut waits: Vec<_> = gates.iter().map(|gate| Wait::new(gate.waiters())).collect();
-        let found = poll_fn(|cx| {
-            for (nth, wait) in waits.iter_mut().enumerate() {
-                let look = || match gates[nth].reserve(bytes, false, Instant::now()) {
-                    Room::Granted(delay) => Some(Some((nth, delay))),
-                    Room::Full(_) => None,
-                    Room::Ended | Room::TooLarge => Some(None),
-                };
-                if let Poll::Ready(found) = wait.poll(cx, look) {
-                    return Poll::Ready(Some(found));
-                }
-            }
-            match &mut timer {
-                Some(timer) => pin!(timer).poll(cx).map(|()| None),
-                None => Poll::Pending,
-            }
-        });
-        match found.await {
-            Some(Some((nth, delay))) => {
-                // More than one message may have been taken meanwhile.
-                gates[nth].waiters().wake(1);
+        // It is entered for as long as it waits, and no longer.
+        let waiting = waiting.map(|waiting| (waiting, self.on_wait_cycle()));
+        match first_room(&gates, bytes, last, waiting).await {
+            Found::Room(nth, delay) => {
                 let mut grant = Grant::new(full.route.clone(), bytes);
                 grant.hold_first(full.places[nth], delay);
                 Ok(Some(grant))
             }
-            Some(None) => {
-                gates.iter().for_each(|gate| gate.waiters().wake_all());
-                Ok(None)
+            Found::Change => Ok(None),
+            Found::Cycle(_) if self.on_wait_cycle() == OnWaitCycle::DropNewest => {
+                // It is refused there, and told; for the others it goes its way.
+                Ok(Some(Grant::losing_at(full, bytes)))
             }
-            None if last.is_some_and(|last| Instant::now() >= last) => {
-                Err(Refusal::DeadlinePassed {
-                    subscription: gates
-                        .iter()
-                        .map(|gate| gate.name())
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                    waited: started.elapsed(),
-                })
+            Found::Cycle(cycle) => Err(Refusal::WaitCycle(cycle)),
+            Found::Deadline => {
+                let names: Vec<_> = gates.iter().map(|gate| gate.name()).collect();
+                let (subscription, waited) = (names.join(", "), started.elapsed());
+                Err(Refusal::DeadlinePassed { subscription, waited })
             }
-            None => Ok(None),
         }
     }
 
@@ -289,4 +256,70 @@ impl<P: Carried + ?Sized> Bus<P> {
         }
         published
     }
+}
+
+/// What ended a wait.
+enum Found {
+    /// Room in one of the gates, and the delay that comes with it.
+    Room(usize, Duration),
+    /// One of them does not make publishers wait any more, in one way or another.
+    Change,
+    Cycle(WaitCycle),
+    Deadline,
+}
+
+/// How often somebody who waits looks whether it is in a circle.
+const LOOK_FOR_CYCLE: Duration = Duration::from_millis(200);
+
+/// Waits in the lines of some gates, until one of them has room.
+async fn first_room<P: Carried + ?Sized>(
+    gates: &[&dyn Gate<P>],
+    bytes: u64,
+    last: Option<Instant>,
+    mut waiting: Option<(Waiting<'_, P>, OnWaitCycle)>,
+) -> Found {
+    let mut turns: Vec<_> = gates.iter().map(|gate| Turn::new(gate.turns(), bytes)).collect();
+    let (mut timer, mut look_for_cycle): (Option<(Instant, Delay)>, _) = (None, Instant::now());
+    let found = poll_fn(|cx| {
+        loop {
+            let (now, mut until) = (Instant::now(), last);
+            for (nth, turn) in turns.iter_mut().enumerate() {
+                let look = |ticket| match gates[nth].reserve(bytes, Some(ticket), now) {
+                    Room::Granted(delay) => Some(Found::Room(nth, delay)),
+                    Room::Full(again) => {
+                        until = until.into_iter().chain(again).min();
+                        None
+                    }
+                    Room::Ended | Room::TooLarge | Room::Open => Some(Found::Change),
+                };
+                if let Poll::Ready(found) = turn.poll(cx, look) {
+                    return Poll::Ready(found);
+                }
+            }
+            if last.is_some_and(|last| now >= last) {
+                return Poll::Ready(Found::Deadline);
+            }
+            if let Some((waiting, on_wait_cycle)) = &mut waiting {
+                if now >= look_for_cycle {
+                    look_for_cycle = now + LOOK_FOR_CYCLE;
+                    let cycle = waiting.cycle();
+                    if let Some(cycle) = cycle.filter(|_| *on_wait_cycle != OnWaitCycle::Report) {
+                        return Poll::Ready(Found::Cycle(cycle));
+                    }
+                }
+                until = until.into_iter().chain([look_for_cycle]).min();
+            }
+            let Some(until) = until else { return Poll::Pending };
+            // One that rings too early does no harm.
+            if timer.as_ref().is_none_or(|(rings, _)| *rings > until) {
+                timer = Some((until, Delay::new(until.saturating_duration_since(now))));
+            }
+            let rung = timer.as_mut().is_some_and(|(_, timer)| pin!(timer).poll(cx).is_ready());
+            if !rung {
+                return Poll::Pending;
+            }
+            timer = None;
+        }
+    });
+    found.await
 }

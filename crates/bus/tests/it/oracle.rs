@@ -8,6 +8,7 @@ use floodway::{
     Merge, Missed, NumberSource, Offer, Policy,
 };
 
+use crate::panics::Touchy;
 use crate::paused::Sent;
 
 /// A policy by name, so that the oracle need not ask the real one anything.
@@ -24,6 +25,10 @@ pub(crate) enum Rule {
     /// Digests by tag, of payloads one behind the other.
     Joins(Fallback),
     Whim,
+    /// A function that panics.
+    Touchy,
+    Block,
+    Throttle,
 }
 
 impl Rule {
@@ -47,17 +52,24 @@ impl Rule {
                 Policy::Merge(Merge { key: "header:tag".parse().unwrap(), fold, fallback })
             }
             Self::Whim => Policy::Custom(Custom::new(Whim)),
+            Self::Touchy => Policy::Custom(Custom::new(Touchy)),
+            Self::Block => Policy::Block { patience: None },
+            Self::Throttle => Policy::Throttle { max_delay: Duration::ZERO },
         }
     }
 
     fn at_a_limit(self) -> Fallback {
         match self {
-            Self::DropNewest => Fallback::DropNewest,
+            Self::DropNewest | Self::Block | Self::Throttle => Fallback::DropNewest,
             Self::DropOldest => Fallback::DropOldest,
             Self::BySubject(at) | Self::ByTag(at) | Self::ByName(at) => at,
             Self::Sums(at) | Self::Joins(at) => at,
-            Self::Disconnect | Self::Whim => Fallback::Disconnect,
+            Self::Disconnect | Self::Whim | Self::Touchy => Fallback::Disconnect,
         }
+    }
+
+    pub(crate) fn makes_wait(self) -> bool {
+        matches!(self, Self::Block | Self::Throttle)
     }
 
     fn key(self, message: &Sent) -> Option<String> {
@@ -180,8 +192,8 @@ pub(crate) enum Next {
 /// See the [module header](self).
 #[derive(Debug)]
 pub(crate) struct Queue {
-    rule: Rule,
-    limits: Limits,
+    pub(crate) rule: Rule,
+    pub(crate) limits: Limits,
     pub(crate) items: Vec<Item>,
     /// What was missed behind the last item.
     tail: Told,
@@ -272,9 +284,16 @@ impl Queue {
         self.ended = Some(name);
     }
 
-    fn fits_alone(&self, message: &Sent) -> bool {
+    pub(crate) fn fits_alone(&self, message: &Sent) -> bool {
         self.limits.messages != Some(0)
             && self.limits.bytes.is_none_or(|most| message.size() <= most)
+    }
+
+    /// Whether there is room for a message beside what is queued.
+    pub(crate) fn has_room(&self, message: &Sent) -> bool {
+        let within = |limit: Option<u64>, size| limit.is_none_or(|limit| size <= limit);
+        within(self.limits.messages, self.items.len() as u64 + 1)
+            && within(self.limits.bytes, self.bytes() + message.size())
     }
 
     /// Takes messages of one subject that come together.
@@ -312,10 +331,16 @@ impl Queue {
         loop {
             let (mut key, mut at_a_limit) = (self.rule.key(sent), self.rule.at_a_limit());
             let reason = match at_a_limit {
+                _ if self.rule.makes_wait() => LossReason::NoRoom,
                 Fallback::DropNewest => LossReason::DroppedNewest,
                 Fallback::DropOldest => LossReason::DroppedOldest,
                 Fallback::Disconnect => LossReason::OutOfCapacity,
             };
+            if self.rule == Rule::Touchy && sent.payload.starts_with('!') {
+                self.matched += 1;
+                to.lost += 1;
+                return self.end("policy_failed", LossReason::Removed, 1);
+            }
             let mut forced = false;
             if self.rule == Rule::Whim {
                 let oldest = self.items.first().map(|item| now_ms - item.at_ms);
@@ -425,7 +450,8 @@ impl Queue {
 
     /// Somebody needs all the memory there is.
     pub(crate) fn evict(&mut self) {
-        let may_lose = self.rule.at_a_limit() != Fallback::Disconnect || self.ended.is_some();
+        let may_lose = self.rule.at_a_limit() != Fallback::Disconnect && !self.rule.makes_wait()
+            || self.ended.is_some();
         while may_lose && !self.items.is_empty() {
             self.lose_first(Why::Lost(LossReason::MemoryPressure));
         }

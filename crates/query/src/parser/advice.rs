@@ -12,7 +12,7 @@ const EXTENDED_WORDS: [&str; 6] = ["CONTAINS", "EXISTS", "IN", "STARTS", "ENDS",
 impl<'t> Parser<'t, '_> {
     /// Something else was expected of the token.
     pub(super) fn wrong(&self, expected: &str) -> ParseError {
-        ParseError::new(self.text, Reason::Syntax, self.token.place()).expecting(expected)
+        ParseError::new(self.text, Reason::Syntax, self.lexer.token.place()).expecting(expected)
     }
 
     /// A condition is complete, and neither another one nor the end follows.
@@ -23,11 +23,11 @@ impl<'t> Parser<'t, '_> {
             (true, _) => "AND, OR or )",
         };
         let near = match self.extended() {
-            true => nearest(self.token, &["AND", "OR", "IGNORE"]),
-            false => nearest(self.token, &["AND"]),
+            true => nearest(self.lexer.token, &["AND", "OR", "IGNORE"]),
+            false => nearest(self.lexer.token, &["AND"]),
         };
         let error = self.wrong(expected);
-        if !self.extended() && self.token.is_word("OR") {
+        if !self.extended() && self.lexer.token.is_word("OR") {
             return error.finding("`OR`, which is not in the strict language");
         }
         error.suggesting(near)
@@ -39,9 +39,11 @@ impl<'t> Parser<'t, '_> {
             true => "a tag, NOT, SAME EVENT or (",
             false => "a tag",
         };
-        let suggestion = match self.token.kind {
+        let suggestion = match self.lexer.token.kind {
             // `'account.name' = 'x'`: tags have no quotes.
-            Kind::Text if is_plain_tag(self.token.text) => Some(self.token.text.to_owned()),
+            Kind::Text if is_plain_tag(self.lexer.token.text) => {
+                Some(self.lexer.token.text.to_owned())
+            }
             _ => None,
         };
         self.wrong(expected).suggesting(suggestion)
@@ -56,11 +58,11 @@ impl<'t> Parser<'t, '_> {
             ),
             false => ("=, <, <=, >, >=, CONTAINS or EXISTS", &STRICT_WORDS),
         };
-        let suggestion = match self.token.text {
+        let suggestion = match self.lexer.token.text {
             "is" | "IS" | "eq" | "EQ" | "equals" | "EQUALS" => Some("=".to_owned()),
             "like" | "LIKE" => Some("CONTAINS".to_owned()),
             "HAS" | "has" | "INCLUDES" | "includes" => Some("CONTAINS".to_owned()),
-            _ => nearest(self.token, words),
+            _ => nearest(self.lexer.token, words),
         };
         // `not a = 'x'`, `same event (...)`: a keyword in small letters looks like a tag.
         if self.extended() && ["not", "Not", "same", "Same"].contains(&tag.text) {
@@ -73,16 +75,18 @@ impl<'t> Parser<'t, '_> {
 
     /// An operator is not followed by what it compares with.
     pub(super) fn no_operand(&self, expected: &str) -> ParseError {
-        let suggestion = match self.token.kind {
+        let suggestion = match self.lexer.token.kind {
             // `a == 5`, `a => 5`, `a <> 5`
             Kind::Equal | Kind::Less | Kind::Greater | Kind::AtLeast | Kind::AtMost => {
                 self.doubled()
             }
             Kind::Word => self.unquoted(),
             // `a > '5'`
-            Kind::Text if is_number(self.token.text) => Some(self.token.text.to_owned()),
+            Kind::Text if is_number(self.lexer.token.text) => {
+                Some(self.lexer.token.text.to_owned())
+            }
             Kind::Number | Kind::Date | Kind::Time if expected.starts_with("a string") => {
-                Some(format!("'{}'", self.token.text))
+                Some(format!("'{}'", self.lexer.token.text))
             }
             _ => None,
         };
@@ -91,8 +95,8 @@ impl<'t> Parser<'t, '_> {
 
     /// Two operators of which one was meant.
     fn doubled(&self) -> Option<String> {
-        let before = self.text[..self.token.start].trim_end();
-        let both = match (before.chars().next_back()?, self.token.text) {
+        let before = self.text[..self.lexer.token.start].trim_end();
+        let both = match (before.chars().next_back()?, self.lexer.token.text) {
             ('=', "=") => "=",
             ('=', ">") | ('>', "=" | ">=") => ">=",
             ('=', "<") | ('<', "=" | "<=") => "<=",
@@ -104,16 +108,16 @@ impl<'t> Parser<'t, '_> {
 
     /// A word where a value was expected: a string without quotes, or a misspelt keyword.
     fn unquoted(&self) -> Option<String> {
-        let rest = &self.text[self.token.end..];
+        let rest = &self.text[self.lexer.token.end..];
         let followed_by_digit = rest.trim_start().starts_with(|c: char| c.is_ascii_digit());
-        let glued = ["DATE", "TIME"].iter().find(|word| self.token.text.starts_with(**word));
-        match (nearest(self.token, &["DATE", "TIME"]), glued) {
+        let glued = ["DATE", "TIME"].iter().find(|word| self.lexer.token.text.starts_with(**word));
+        match (nearest(self.lexer.token, &["DATE", "TIME"]), glued) {
             (Some(word), _) if followed_by_digit => Some(word),
             // `DATE2013-05-03`
-            (_, Some(word)) if self.token.text.len() > word.len() => {
-                Some(format!("{word} {}", &self.token.text[word.len()..]))
+            (_, Some(word)) if self.lexer.token.text.len() > word.len() => {
+                Some(format!("{word} {}", &self.lexer.token.text[word.len()..]))
             }
-            _ => Some(format!("'{}'", self.token.text)),
+            _ => Some(format!("'{}'", self.lexer.token.text)),
         }
     }
 }

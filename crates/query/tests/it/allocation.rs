@@ -1,6 +1,7 @@
 //! Matching allocates nothing.
 
 use std::hint::black_box;
+use std::sync::LazyLock;
 
 use floodway_query::{Index, Query, Tags};
 
@@ -14,11 +15,15 @@ fn tags() -> Tags<'static> {
         ("kind", "quote"),
         ("tx.time", "2013-05-03T14:45:00Z"),
         ("text", "some text that is longer than the others"),
+        ("long", &LONG),
     ] {
         tags.push(key, value);
     }
     tags
 }
+
+/// More text than is searched without the tables of `CONTAINS`.
+static LONG: LazyLock<String> = LazyLock::new(|| "need need".repeat(8 * 1024));
 
 fn allocations(work: impl FnOnce()) -> u64 {
     allocation_counter::measure(work).count_total
@@ -35,6 +40,8 @@ fn match_allocates_nothing() {
         "tx.height IN (1, 2, 5) OR kind IN ('a', 'b', 'quote')",
         "text MATCHES '(longer|shorter) than' AND text CONTAINS 'OTHERS' IGNORE CASE",
         "SAME EVENT (tx.time > TIME 2000-01-01T00:00:00Z AND text CONTAINS 'than the')",
+        "long CONTAINS 'eedneed' AND NOT long CONTAINS 'needle'",
+        "SAME EVENT (long CONTAINS 'd n' AND long CONTAINS 'dn' AND NOT long CONTAINS 'deed')",
         "tm EXISTS AND (account = 'a17' OR account STARTS WITH 'b')",
     ] {
         let query: Query = text.parse().unwrap();

@@ -4,6 +4,7 @@
 
 mod allocation;
 mod extended;
+mod fuzz;
 mod hostile;
 mod index;
 mod numbers;

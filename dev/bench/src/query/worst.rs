@@ -37,7 +37,9 @@ pub(super) fn measure(pace: Pace) -> Result<Vec<Figure>, String> {
     let value = "v".repeat(56);
     let many: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), value.as_str())).collect();
     let long = |end: &str| format!("a CONTAINS '{}{end}'", "a".repeat(490));
-    let cases: [(&str, Result<Query, String>, &str); 7] = [
+    let pairs = "zq".repeat(MESSAGE / 2);
+    let triples = "zqz".repeat(MESSAGE / 3);
+    let cases: [(&str, Result<Query, String>, &str); 10] = [
         ("numbers, zeros", repeated(|n| format!("a>={}", n % 8), "AND "), &zeros),
         ("numbers, fraction", repeated(|n| format!("a>{}.{n}", n % 7), "AND "), &fraction),
         ("a CONTAINS", repeated(|_| long("x"), " OR "), &spread),
@@ -48,7 +50,20 @@ pub(super) fn measure(pace: Pace) -> Result<Vec<Figure>, String> {
             repeated(|n| format!("a CONTAINS'aaa{}'", letters(n + 26)), "OR "),
             &same,
         ),
-        ("four MATCHES", four(), &spread[..4096]),
+        // A piece whose rarest bytes are everywhere and which is nowhere.
+        ("one CONTAINS, of frequent bytes", repeated(|_| long_of_pairs(), " AND "), &pairs),
+        (
+            "CONTAINS, of frequent bytes",
+            repeated(|n| format!("a CONTAINS'zq{}z'", letters(n + 26)), "OR "),
+            &triples,
+        ),
+        (
+            "SAME EVENT, CONTAINS",
+            repeated(|n| format!("SAME EVENT(a CONTAINS'zq{}z')", letters(n + 26)), "OR "),
+            &triples,
+        ),
+        // More than this they do not see.
+        ("four MATCHES", four(), &spread[..2048]),
     ];
     let cases = cases.map(|(name, query, text)| (name, query, vec![("a", text)]));
     let of_many: [(&str, Result<Query, String>); 2] = [
@@ -66,6 +81,10 @@ pub(super) fn measure(pace: Pace) -> Result<Vec<Figure>, String> {
         figures.push(figure);
     }
     Ok(figures)
+}
+
+fn long_of_pairs() -> String {
+    format!("a CONTAINS '{}e{}'", "zq".repeat(100), "zq".repeat(20))
 }
 
 /// As many patterns as a query may have.

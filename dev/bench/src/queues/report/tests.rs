@@ -1,5 +1,6 @@
 use super::super::case::{Group, Scale, cases};
 use super::*;
+use crate::table::{TERMINAL, chars};
 
 fn contender(side: Side, name: &'static str) -> Contender {
     Contender::new(side, name)
@@ -11,20 +12,6 @@ fn case(group: Group) -> Case {
 
 fn ok(figures: &[f64]) -> Vec<Outcome> {
     figures.iter().map(|figure| Ok(*figure)).collect()
-}
-
-#[test]
-fn the_median_of_an_even_number_is_between_the_middle_two() {
-    let spread = |values: &[f64]| Spread::of(values.to_vec());
-    assert_eq!(spread(&[]), None);
-    assert_eq!(spread(&[3.0, 1.0, 2.0]), Some(Spread { median: 2.0, least: 1.0, most: 3.0 }));
-    assert_eq!(spread(&[4.0, 1.0]), Some(Spread { median: 2.5, least: 1.0, most: 4.0 }));
-}
-
-#[test]
-fn numbers_are_short_and_grouped() {
-    let texts = [0.0, 4.25, 9.0, 12.6, 1_234_567.0, -4_321.0, -999.0].map(short);
-    assert_eq!(texts, ["0", "4.2", "9", "13", "1,234,567", "-4,321", "-999"]);
 }
 
 #[test]
