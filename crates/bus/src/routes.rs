@@ -87,8 +87,8 @@ impl<P: Carried + ?Sized> Routes<P> {
     pub(crate) fn insert(&self, known: Known<P>, generation: u64) {
         let hash = self.hasher.hash_one(&*known.subject);
         if known.route.is_some() {
-            // Before it can be found: whoever empties the table next has to look. An exchange, not a
-            // store: if somebody has just found nothing to empty, this reads what they wrote, and
+            // Before it can be found: whoever empties the table next has to look. An exchange, not
+            // a store: if somebody has just found nothing to empty, this reads what they wrote, and
             // so sees afterwards that the table of subscriptions has changed. See tests/loom.
             self.filled.swap(true, Ordering::AcqRel);
         }
