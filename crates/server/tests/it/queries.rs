@@ -319,6 +319,8 @@ impl Sub {
         let mut child = Command::new(FLOODWAY)
             .args(["sub", "--server", &format!("nats://{}", server.addr())])
             .args(args)
+            // So that a test whose message never comes fails instead of waiting for ever.
+            .args(["--timeout", "20s"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
