@@ -86,12 +86,7 @@ impl<P: Carried + ?Sized> Routes<P> {
     /// Remembers a route that was looked up when the table was of `generation`.
     pub(crate) fn insert(&self, known: Known<P>, generation: u64) {
         let hash = self.hasher.hash_one(&*known.subject);
-        if known.route.is_some() {
-            // Before it can be found: whoever empties the table next has to look. An exchange, not a
-            // store: if somebody has just found nothing to empty, this reads what they wrote, and
-            // so sees afterwards that the table of subscriptions has changed. See tests/loom.
-            self.filled.swap(true, Ordering::AcqRel);
-        }
+        let names_consumers = known.route.is_some();
         // Freed without the lock.
         let _old = self.part(hash).with(|part| {
             if part.generation > generation {
@@ -104,6 +99,13 @@ impl<P: Carried + ?Sized> Routes<P> {
             if part.known.find(hash, |other| other.subject == known.subject).is_none() {
                 let rehash = |known: &Known<P>| self.hasher.hash_one(&*known.subject);
                 part.known.insert_unique(hash, known, rehash);
+            }
+            if names_consumers {
+                // With the route already there: whoever empties the table next has to look, and
+                // whoever looked before has not seen it. An exchange, not a store: if somebody has
+                // just found nothing to empty, this reads what they wrote, and so sees afterwards
+                // that the table of subscriptions has changed. See tests/loom.
+                self.filled.swap(true, Ordering::AcqRel);
             }
             old
         });

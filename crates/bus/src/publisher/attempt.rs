@@ -99,7 +99,7 @@ impl<P: Carried + ?Sized> Bus<P> {
         };
         let now = now.unwrap_or_else(Instant::now);
         let started = Meter::measures(nth).then(Instant::now);
-        // If subscriptions have come or gone since, what was given is kept where they are still there.
+        // If subscriptions have come or gone since, what was given is kept where it still counts.
         let route = match &held {
             Some(grant) if grant.is_of(&route) => grant.route().clone(),
             _ if route.queried.is_empty() => route,

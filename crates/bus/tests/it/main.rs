@@ -40,6 +40,7 @@ mod stream;
 mod table;
 mod task;
 mod throttle;
+mod told;
 mod typed;
 mod victims;
 mod waiting;

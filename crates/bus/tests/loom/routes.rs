@@ -45,7 +45,6 @@ impl Table {
     }
 
     fn insert(&self, route: Route, generation: u64) {
-        self.filled.swap(true, Ordering::AcqRel);
         let mut part = self.part.lock().unwrap();
         if part.0 <= generation {
             let stale = part.0 != generation;
@@ -53,6 +52,7 @@ impl Table {
             if stale || part.1.is_none() {
                 part.1 = Some(route);
             }
+            self.filled.swap(true, Ordering::AcqRel);
         }
     }
 

@@ -20,13 +20,16 @@ pub(super) trait Fan: 'static {
     fn open(opening: Opening) -> Result<(Self::Publisher, Vec<Self::Reader>), String>;
 }
 
+/// Both ends of each subject.
+pub(super) type Ends<P, R> = Result<Vec<(P, R)>, String>;
+
 /// A way to publish on many subjects, with one reader each. What finds a subject's readers is
 /// shared by all.
 pub(super) trait Subjects: 'static {
     type Publisher: Publish;
     type Reader: Read;
 
-    fn open(opening: Opening) -> Result<Vec<(Self::Publisher, Self::Reader)>, String>;
+    fn open(opening: Opening) -> Ends<Self::Publisher, Self::Reader>;
 }
 
 /// The publishing end.

@@ -5,10 +5,11 @@ use super::{File, Violation};
 
 /// Rows claimed as done. Add a row here together with the test that proves it, and cite it there
 /// in a comment: the word "checklist", a colon, the id.
-const DONE: [&str; 35] = [
+const DONE: [&str; 55] = [
     "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10", "A11", "A12", "A13", "A14", "A15",
-    "B1", "B2", "B3", "B5", "E1", "E2", "E5", "E6", "E7", "E9", "F3", "F4", "F5", "H1", "H2", "H3",
-    "H4", "H5", "I1", "I2",
+    "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11", "B12", "B13", "B14", "B15",
+    "B16", "C1", "C2", "C3", "C4", "C5", "C6", "E1", "E2", "E3", "E4", "E5", "E6", "E7", "E9",
+    "F3", "F4", "F5", "H1", "H2", "H3", "H4", "H5", "I1", "I2",
 ];
 
 /// Where the list is kept, for the message.

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use floodway::{Bus, Delivery, Filter, Policy, RecvError, SubscribeOptions, Subscription};
 
 use super::super::content::Content;
-use super::super::fan::{Fan, Opening, Publish, Read, Subjects};
+use super::super::fan::{Ends, Fan, Opening, Publish, Read, Subjects};
 use super::super::tally::Tally;
 
 /// What the messages of a fan are about.
@@ -105,7 +105,7 @@ impl<C: Content> Subjects for OnlyLatest<C> {
     type Publisher = Publisher<C, false>;
     type Reader = Reader<C, false>;
 
-    fn open(opening: Opening) -> Result<Vec<(Publisher<C, false>, Reader<C, false>)>, String> {
+    fn open(opening: Opening) -> Ends<Publisher<C, false>, Reader<C, false>> {
         let bus = C::bus();
         let open = |number| {
             let subject = format!("quotes.{number}");

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::super::fan::{Fan, Opening, Publish, Subjects};
+use super::super::fan::{Ends, Fan, Opening, Publish, Subjects};
 
 /// A map of what `F` opens. To publish by a map is to lock it, to find the subject, and to publish.
 pub(in super::super) struct Map<F>(PhantomData<F>);
@@ -29,7 +29,7 @@ where
     type Publisher = Publisher<F::Publisher>;
     type Reader = F::Reader;
 
-    fn open(opening: Opening) -> Result<Vec<(Self::Publisher, Self::Reader)>, String> {
+    fn open(opening: Opening) -> Ends<Self::Publisher, Self::Reader> {
         let map = Publishers::default();
         let open = |number| {
             let subject = format!("quotes.{number}");
