@@ -34,7 +34,7 @@ struct Waiting {
     waker: Waker,
 }
 
-/// See the [module header](self).
+/// The line of publishers that wait for room in one queue.
 #[derive(Debug)]
 pub struct Turns {
     /// How many are in the line. This and the next are written under its lock, and read without.

@@ -64,8 +64,8 @@ impl Chores {
         self.cargo("lint", &args, &[])
     }
 
-    /// The models of the queues and of the bus. In a target folder of their own, because what they are compiled
-    /// with would have everything else compiled anew.
+    /// The models of the queues and of the bus. In a target folder of their own, because what they
+    /// are compiled with would have everything else compiled anew.
     pub(crate) fn loom(&mut self) -> Result<(), Failure> {
         let target = self.target().join("loom");
         let variables =

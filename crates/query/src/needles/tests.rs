@@ -26,7 +26,10 @@ proptest! {
     }
 
     #[test]
-    fn one_piece_is_found_or_given_up(piece in "[abz]{3,9}", text in "[abz]{0,400}| {400}[abz]{9}") {
+    fn one_piece_is_found_or_given_up(
+        piece in "[abz]{3,9}",
+        text in "[abz]{0,400}| {400}[abz]{9}",
+    ) {
         let needles = needles(&[&piece]);
         if let Some(found) = needles.find_one(text.as_bytes(), piece.as_bytes()) {
             prop_assert_eq!(found, text.contains(&piece));

@@ -11,8 +11,8 @@ use super::report::{Head, Side};
 const DELIVERIES: u64 = 1_000_000;
 
 const NOTE: &str = "the publisher has a thread of its own and is held back in windows, for all in \
-    the same way, so that nobody is overrun; every reader got every message; wall time and CPU time \
-    of the process; the bus routes by subject and counts, the others do not";
+    the same way, so that nobody is overrun; every reader got every message; wall time and CPU \
+    time of the process; the bus routes by subject and counts, the others do not";
 
 pub(super) fn cases(scale: Scale) -> Vec<Case> {
     let (tasks, threads) = ([1, 10, 100, 1_000, 10_000], [1, 10]);

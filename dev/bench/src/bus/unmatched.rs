@@ -15,8 +15,8 @@ const MESSAGES: u64 = 1_000_000;
 /// Messages are about so many subjects, in turn.
 const SUBJECTS: usize = 64;
 
-const NOTE: &str = "of a bus of u64, all others subscribed to subjects of their own; what is new is \
-    looked up in the index, the others are remembered; peers have no subjects";
+const NOTE: &str = "of a bus of u64, all others subscribed to subjects of their own; what is new \
+    is looked up in the index, the others are remembered; peers have no subjects";
 
 /// What the others subscribe to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
