@@ -41,6 +41,9 @@ pub(super) struct Taken {
     pub(super) calls: Histogram<u64>,
 }
 
+/// The longest call that is told apart: a minute.
+const CALL_NS_MAX: u64 = 60_000_000_000;
+
 /// Messages that a publisher may be ahead, by half: as many as keep everybody busy, and not so many
 /// that a run of many readers is one of memory.
 pub(super) fn window(readers: usize) -> u64 {
@@ -145,7 +148,8 @@ fn publish_all(
         publisher.publish(number)?;
     }
     pace.wait_for_all(warm)?;
-    let mut calls = Histogram::new(3).map_err(|error| error.to_string())?;
+    // Of a fixed range: one that grows would do so in the middle of a measurement.
+    let mut calls = Histogram::new_with_max(CALL_NS_MAX, 3).map_err(|error| error.to_string())?;
     let (started, cpu) = (Instant::now(), cpu_time());
     for number in warm..messages {
         pace.wait(number)?;
