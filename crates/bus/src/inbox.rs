@@ -166,8 +166,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
         self.monitor.with(|state| state.ended.clone())
     }
 
-    /// Ends it; what is queued stays readable.
-    /// False if it had ended before.
+    /// Ends it; what is queued stays readable. False if it had ended before.
     pub(crate) fn end(&self, reason: EndReason) -> bool {
         let (first, wakers) = self.monitor.with(|state| {
             let first = state.ended.is_none();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::Config;
 use super::extract;
@@ -236,6 +236,47 @@ impl<'s> Draft<'s> {
     /// Notes a mistake at a place in the file.
     pub(super) fn wrong_at(&mut self, span: &Range<usize>, message: &str) {
         self.problems.push((span.start, self.source.point_at(span, message)));
+    }
+}
+
+/// A key whose value is a list of tables.
+pub(super) struct List {
+    pub(super) path: &'static str,
+    /// One of its tables, as it would be written.
+    pub(super) example: &'static str,
+    /// What they are called.
+    pub(super) things: &'static str,
+    pub(super) most: usize,
+}
+
+impl List {
+    /// What is in it; if it is no list, or too long, that is noted.
+    pub(super) fn read<'v, 'i>(
+        &self,
+        draft: &mut Draft<'_>,
+        value: &'v DeValue<'i>,
+        span: &Range<usize>,
+    ) -> Option<&'v DeArray<'i>> {
+        let Self { path, example, things, most } = self;
+        let Some(list) = value.as_array() else {
+            let message = match value {
+                DeValue::Table(_) => {
+                    format!("`{path}` is a list: write [[{path}]], in two brackets")
+                }
+                other => format!(
+                    "wrong value for `{path}`: {} is not a list; write [{example}]",
+                    Value::from(other)
+                ),
+            };
+            draft.wrong_at(span, &message);
+            return None;
+        };
+        if let Some(beyond) = list.get(*most) {
+            let message = format!("there are {} {things} in `{path}`; at most {most}", list.len());
+            draft.wrong_at(&beyond.span(), &message);
+            return None;
+        }
+        Some(list)
     }
 }
 

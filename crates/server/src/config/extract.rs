@@ -11,7 +11,7 @@ use floodway::Filter;
 use floodway_query::{DeclareError, Extraction};
 use toml::de::{DeTable, DeValue};
 
-use super::draft::{Draft, join};
+use super::draft::{Draft, List, join};
 use super::problem::nearest;
 use super::value::{Value, quoted};
 
@@ -80,20 +80,8 @@ impl Declared {
 
 /// Reads the list; every mistake in it is noted.
 pub(super) fn read(draft: &mut Draft<'_>, value: &DeValue<'_>, span: Range<usize>) {
-    let Some(list) = value.as_array() else {
-        let message = match value {
-            DeValue::Table(_) => format!("`{PATH}` is a list: write [[{PATH}]], in two brackets"),
-            other => format!(
-                "wrong value for `{PATH}`: {} is not a list; write [{EXAMPLE}]",
-                Value::from(other)
-            ),
-        };
-        return draft.wrong_at(&span, &message);
-    };
-    if let Some(beyond) = list.get(MOST) {
-        let message = format!("there are {} entries in `{PATH}`; at most {MOST}", list.len());
-        return draft.wrong_at(&beyond.span(), &message);
-    }
+    let list = List { path: PATH, example: EXAMPLE, things: "entries", most: MOST };
+    let Some(list) = list.read(draft, value, &span) else { return };
     let mut starts: Vec<usize> = Vec::new();
     for entry in list {
         let Some(read) = read_entry(draft, entry.get_ref(), &entry.span()) else { continue };

@@ -15,7 +15,7 @@ use floodway_query::Options;
 use toml::de::DeValue;
 
 use self::cover::Covers;
-use super::draft::{Draft, join};
+use super::draft::{Draft, List, join};
 use super::keys::{policy, show_duration, show_size};
 use super::problem::nearest;
 use super::rules::{granted_bytes, granted_too_little};
@@ -145,20 +145,8 @@ const FIELDS: [Field; 11] = [
 
 /// Reads the list of rules; every mistake in it is noted.
 pub(super) fn read(draft: &mut Draft<'_>, value: &DeValue<'_>, span: Range<usize>) {
-    let Some(list) = value.as_array() else {
-        let message = match value {
-            DeValue::Table(_) => format!("`{PATH}` is a list: write [[{PATH}]], in two brackets"),
-            other => format!(
-                "wrong value for `{PATH}`: {} is not a list; write [{EXAMPLE}]",
-                Value::from(other)
-            ),
-        };
-        return draft.wrong_at(&span, &message);
-    };
-    if let Some(beyond) = list.get(MOST) {
-        let message = format!("there are {} rules in `{PATH}`; at most {MOST}", list.len());
-        return draft.wrong_at(&beyond.span(), &message);
-    }
+    let list = List { path: PATH, example: EXAMPLE, things: "rules", most: MOST };
+    let Some(list) = list.read(draft, value, &span) else { return };
     for entry in list {
         read_rule(draft, entry.get_ref(), entry.span());
     }

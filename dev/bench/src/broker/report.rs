@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::case::{Case, Entry};
 use super::contender::{Contender, Kind};
 use super::outcome::{Bar, Metric, Outcome};
+use crate::table::Spread;
 
 /// All runs of one server in one entry of a case.
 #[derive(Debug)]
@@ -63,28 +64,6 @@ impl Row<'_> {
     fn metrics(&self) -> Vec<Metric> {
         let first = self.runs.iter().flatten().next();
         first.into_iter().flatten().map(|(metric, _)| *metric).collect()
-    }
-}
-
-/// Median, least and most of several runs.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Spread {
-    pub(crate) median: f64,
-    pub(crate) least: f64,
-    pub(crate) most: f64,
-}
-
-impl Spread {
-    pub(crate) fn of(mut values: Vec<f64>) -> Option<Spread> {
-        values.sort_by(f64::total_cmp);
-        let (least, most) = (*values.first()?, *values.last()?);
-        let middle = values.len() / 2;
-        let median = if values.len().is_multiple_of(2) {
-            (values[middle - 1] + values[middle]) / 2.0
-        } else {
-            values[middle]
-        };
-        Some(Spread { median, least, most })
     }
 }
 

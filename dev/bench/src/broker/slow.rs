@@ -17,11 +17,11 @@ use super::contender::{Contender, Extras, Kind};
 use super::link::{Link, Target};
 use super::outcome::{Bar, Metric, Outcome};
 use super::pages::{Account, Pages};
-use super::report::Spread;
 use super::stream::{Flowing, Stream, Window};
 use super::usage;
 use super::wire::Item;
 use super::wish::{self, Policy, Wish};
+use crate::table::Spread;
 
 use reader::Speed;
 

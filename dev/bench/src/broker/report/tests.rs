@@ -17,14 +17,6 @@ fn case() -> Case {
 }
 
 #[test]
-fn the_median_of_an_even_number_is_between_the_middle_two() {
-    let spread = |values: &[f64]| Spread::of(values.to_vec());
-    assert_eq!(spread(&[]), None);
-    assert_eq!(spread(&[3.0, 1.0, 2.0]), Some(Spread { median: 2.0, least: 1.0, most: 3.0 }));
-    assert_eq!(spread(&[4.0, 1.0]), Some(Spread { median: 2.5, least: 1.0, most: 4.0 }));
-}
-
-#[test]
 fn numbers_are_grouped_by_three() {
     assert_eq!(grouped(0.0, 0), "0");
     assert_eq!(grouped(999.0, 0), "999");
