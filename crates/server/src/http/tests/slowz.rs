@@ -115,6 +115,7 @@ fn a_query_is_named_with_the_subscription_that_is_slow() {
     let of = |one: &Value| (one["query"].clone(), one["dialect"].clone());
     let queried = (json!("kind = 'quote' AND price < 5"), json!("extended"));
 
+    assert!(watch(&rig, &slow, 0.0).is_empty());
     let told = watch(&rig, &slow, 2.0);
     let told: Vec<_> = told.iter().map(|one| of(&one["subscription"])).collect();
     assert_eq!(told, [queried.clone(), (Value::Null, Value::Null)], "always there");
