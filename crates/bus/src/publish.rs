@@ -267,7 +267,8 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
         let Some(base) = &self.base else { return };
         let Router { bus, selector, .. } = &mut *self.router;
         let route = selector.select(base, message, &bus.shared().query_meter);
-        if !Arc::ptr_eq(&route, &self.route) {
+        if !Arc::ptr_eq(route, &self.route) {
+            let route = route.clone();
             self.close_row();
             self.route = route;
         }
