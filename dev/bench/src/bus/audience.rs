@@ -24,13 +24,8 @@ pub(super) struct Seats {
     pub(super) readers: usize,
     /// How many of them never read.
     pub(super) stalled: usize,
-}
-
-impl Seats {
-    /// Messages that a publisher may be ahead, by half: fewer than where a run is one turn.
-    pub(super) fn window(self) -> u64 {
-        (16_384 / self.readers.max(1)).clamp(8, 128) as u64
-    }
+    /// Messages that the publisher may be ahead of the others, by half.
+    pub(super) window: u64,
 }
 
 /// What a turn took, until the last reader had its last message.
@@ -57,7 +52,7 @@ impl<F: Fan> Audience<F> {
     /// Everybody is there, for so many messages in all.
     pub(super) fn open(runtime: &Runtime, seats: Seats, messages: u64) -> Result<Self, String> {
         let awake = seats.readers - seats.stalled;
-        let pace = Pace::new(awake, seats.window());
+        let pace = Pace::new(awake, seats.window);
         let (readers, capacity) = (seats.readers, pace.capacity());
         let (publisher, mut readers) = F::open(Opening { readers, capacity, may_lose: true })?;
         let stalled = readers.split_off(awake);

@@ -14,8 +14,11 @@ const READERS: usize = 1_000;
 /// Messages beside the stalled one.
 const MESSAGES: u64 = 1_000_000;
 
-/// Turns that they are published in.
-const TURNS: u64 = 200;
+/// Messages of a window: many, so that it is about messages and not about wake-ups.
+const WINDOW: u64 = 1_000;
+
+/// Windows of a turn.
+const WINDOWS: u64 = 5;
 
 /// Turns to one in which all read, which is as long: for the comparison, few of those will do.
 const TURNS_TO_ONE_ALONE: u64 = 10;
@@ -39,23 +42,26 @@ pub(super) fn measure(scale: Scale, watchdog: &Watchdog) -> Table {
 
 fn run<F: Fan>(scale: Scale, watchdog: &Watchdog) -> Outcome {
     let runtime = runtime()?;
-    let seats = Seats { readers: READERS, stalled: 1 };
-    let turn = (scale.messages(MESSAGES) / TURNS).next_multiple_of(seats.window());
-    let mut with = Audience::<F>::open(&runtime, seats, turn * TURNS)?;
+    let messages = scale.messages(MESSAGES);
+    let turn = messages.min(WINDOWS * WINDOW);
+    let turns = messages / turn;
+    let seats = Seats { readers: READERS, stalled: 1, window: WINDOW };
+    let mut with = Audience::<F>::open(&runtime, seats, turn * turns)?;
     let seats = Seats { stalled: 0, ..seats };
-    let mut without = Audience::<F>::open(&runtime, seats, turn * TURNS / TURNS_TO_ONE_ALONE)?;
+    let alone = turn * turns.div_ceil(TURNS_TO_ONE_ALONE);
+    let mut without = Audience::<F>::open(&runtime, seats, alone)?;
     let mut took = 0.0;
-    for number in 0..TURNS {
+    for number in 0..turns {
         if number.is_multiple_of(TURNS_TO_ONE_ALONE) {
             // It lasts for minutes, but no turn does.
             watchdog.watch(TITLE);
-            eprintln!("{TITLE}: {number} of {TURNS} turns");
+            eprintln!("{TITLE}: {number} of {turns} turns");
             without.publish(turn)?;
         }
         took += with.publish(turn)?.wall.as_nanos() as f64;
     }
     let calls = [without.check(&runtime)?, with.check(&runtime)?];
     let [without, with] = calls.map(|calls| calls.value_at_quantile(0.99) as f64);
-    let messages = (turn * TURNS) as f64;
+    let messages = (turn * turns) as f64;
     Ok(vec![messages, took / messages / (READERS - 1) as f64, with / without, with])
 }

@@ -17,18 +17,19 @@ const READERS: [usize; 3] = [10, 100, 1_000];
 const TURN: u64 = 16_000;
 
 /// Rounds of a pair, of two turns with the stalled one and two without.
-const ROUNDS: u64 = 15;
+const ROUNDS: u64 = 5;
 
-/// Pairs of a run. Which of two was opened first, and so where its memory lies, makes them differ
-/// by some per cent for as long as they live; so each is the first in every other pair.
-const PAIRS: usize = 4;
+/// Pairs of a run, half of them with the stalled one opened first: where the memory of the two lies
+/// makes them differ by about 7 % for as long as they live, whoever stalls. So the mean of a run is
+/// off by 2 %, and the median of five runs by 1 %.
+const PAIRS: u64 = 12;
 
 const NOTE: &str = "tasks; what the others read in a second, and in a second of CPU time, and the \
     99th percentile of a call that publishes, as a share of the same when all read; both are open \
     at once and have turns of milliseconds, in the order without, with, with, without; a run is \
-    the mean of four such pairs, of each the median of its rounds; in the first row nobody stalls: \
-    what it is off by, all are; each may leave two windows unread, then mpsc drops the newest, \
-    floodway as it says, the others the oldest";
+    the mean of a dozen such pairs, of each the median of its rounds; in the first row nobody \
+    stalls: what it is off by, all are; each may leave two windows unread, then mpsc drops the \
+    newest, floodway as it says, the others the oldest";
 
 pub(super) fn cases(scale: Scale) -> Vec<Case> {
     let heads = READERS.iter().flat_map(|readers| {
@@ -56,28 +57,32 @@ pub(super) fn cases(scale: Scale) -> Vec<Case> {
 }
 
 fn contender<F: Fan>(side: Side, name: &'static str, stalled: usize, scale: Scale) -> Contender {
-    let step = |readers| -> Option<Step> {
-        Some(Box::new(move || beside::<F>(Seats { readers, stalled }, scale.messages(ROUNDS))))
+    let step = |readers: usize| -> Option<Step> {
+        // The publisher is ahead in all windows but the first, so a turn has several; they are
+        // shorter than where a run is one turn.
+        let window = (8_192 / readers).clamp(8, 128) as u64;
+        let seats = Seats { readers, stalled, window };
+        Some(Box::new(move || beside::<F>(seats, scale.messages(PAIRS).max(2))))
     };
     Contender { side, name, steps: READERS.map(step).into() }
 }
 
 /// The shares of the figures with the stalled ones, and how long a publish took then.
-fn beside<F: Fan>(seats: Seats, rounds: u64) -> Outcome {
-    let pairs = (0..PAIRS).map(|nth| pair::<F>(seats, rounds, nth % 2 == 0));
-    let mut pairs = pairs.collect::<Result<Vec<Pair>, String>>()?.into_iter();
-    let mut all = pairs.next().ok_or("no pairs")?;
-    for pair in pairs {
-        all.rate *= pair.rate;
-        all.by_cpu *= pair.by_cpu;
-        for (calls, more) in all.calls.iter_mut().zip(pair.calls) {
+fn beside<F: Fan>(seats: Seats, pairs: u64) -> Outcome {
+    let all = (0..pairs).map(|nth| pair::<F>(seats, nth % 2 == 0));
+    let mut all = all.collect::<Result<Vec<Pair>, String>>()?.into_iter();
+    let mut product = all.next().ok_or("no pairs")?;
+    for pair in all {
+        product.rate *= pair.rate;
+        product.by_cpu *= pair.by_cpu;
+        for (calls, more) in product.calls.iter_mut().zip(pair.calls) {
             calls.add(more).map_err(|error| error.to_string())?;
         }
     }
     // Of ratios: the geometric one.
-    let mean = |product: f64| 100.0 * product.powf(1.0 / PAIRS as f64);
-    let [without, with] = all.calls.map(|calls| calls.value_at_quantile(0.99) as f64);
-    Ok(vec![mean(all.rate), mean(all.by_cpu), with / without, with])
+    let mean = |product: f64| 100.0 * product.powf(1.0 / pairs as f64);
+    let [without, with] = product.calls.map(|calls| calls.value_at_quantile(0.99) as f64);
+    Ok(vec![mean(product.rate), mean(product.by_cpu), with / without, with])
 }
 
 /// What came of one that has stalled readers beside one that has none.
@@ -90,12 +95,11 @@ struct Pair {
     calls: [Histogram<u64>; 2],
 }
 
-fn pair<F: Fan>(seats: Seats, rounds: u64, with_first: bool) -> Result<Pair, String> {
+fn pair<F: Fan>(seats: Seats, with_first: bool) -> Result<Pair, String> {
     let runtime = runtime()?;
-    // The publisher is ahead in all windows but the first, so there are several.
-    let window = seats.window();
+    let window = seats.window;
     let turn = (TURN / seats.readers as u64).max(2 * window).next_multiple_of(window);
-    let messages = turn * (1 + 2 * rounds);
+    let messages = turn * (1 + 2 * ROUNDS);
     let open = |stalled| Audience::<F>::open(&runtime, Seats { stalled, ..seats }, messages);
     let (mut without, mut with);
     if with_first {
@@ -111,7 +115,7 @@ fn pair<F: Fan>(seats: Seats, rounds: u64, with_first: bool) -> Result<Pair, Str
         audience.calls.reset();
     }
     let (mut rates, mut by_cpu) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
+    for _ in 0..ROUNDS {
         // Whatever gets faster or slower during a round does so for both.
         let first = without.publish(turn)?;
         let beside = [with.publish(turn)?, with.publish(turn)?];
