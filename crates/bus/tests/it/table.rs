@@ -77,6 +77,33 @@ fn a_thousand_at_once_at_a_limit_of_a_hundred_are_exactly_a_hundred() {
 
 // checklist: B9
 #[test]
+fn those_who_come_and_go_at_once_are_never_more_than_the_limit() {
+    const LIMIT: usize = 2;
+    let bus = bus(BusLimits { subscriptions: Some(LIMIT), ..BusLimits::default() });
+    let filter = Filter::new("s").unwrap();
+    // Counted for less long than the subscription is there.
+    let (there, most, refused) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..100_000 {
+                    let Ok(one) = bus.subscribe(&filter, SubscribeOptions::default()) else {
+                        refused.fetch_add(1, Ordering::Relaxed);
+                        continue;
+                    };
+                    most.fetch_max(there.fetch_add(1, Ordering::SeqCst) + 1, Ordering::Relaxed);
+                    there.fetch_sub(1, Ordering::SeqCst);
+                    drop(one);
+                }
+            });
+        }
+    });
+    assert!(most.into_inner() <= LIMIT && refused.into_inner() > 0);
+    assert_eq!(bus.subscription_count(), 0);
+}
+
+// checklist: B9
+#[test]
 fn the_last_that_may_come_and_the_first_that_may_not() {
     let limits =
         BusLimits { subscriptions: Some(4), clients: Some(2), subscriptions_per_client: Some(2) };
