@@ -222,7 +222,7 @@ impl<T: Held> Backlog<T> {
                 Some(Admit::DropOldest) => return Judged::DropOldest,
                 Some(Admit::Expire(ttl)) => return Judged::Expire(ttl),
                 Some(Admit::End(limit)) => return Judged::End(self.end_at(limit, now_ms)),
-                // Publishers do not wait, so to delay a message is to refuse it.
+                // Publishers have not waited for it, and a message that is here cannot go back.
                 _ => return Judged::Refuse,
             },
             policy => policy.key().map_or(PlaceKey::None, |key| PlaceKey::of(key, message)),
