@@ -25,8 +25,10 @@ pub enum Pressure {
     Full,
 }
 
-/// Parts: more than the threads that publish or read at once.
-const PARTS: usize = 16;
+/// Parts: more than the threads that mostly publish or read at once.
+const PARTS: usize = 32;
+/// The part of all threads but the first.
+const SHARED_PART: usize = PARTS - 1;
 /// What a part keeps to itself, at most, as a share of the limit; with all others it is 1/64.
 const PART_SHARE: u64 = 64 * PARTS as u64;
 /// The same in bytes: more would not be moved less often in a way that matters.
@@ -52,8 +54,15 @@ struct Part {
 impl Part {
     /// Relaxed: pure counts; nothing is published through them.
     #[inline]
-    fn count(&self, bytes: i64, sum: &Sum) {
-        let kept = self.kept.fetch_add(bytes, Ordering::Relaxed) + bytes;
+    fn count(&self, bytes: i64, is_shared: bool, sum: &Sum) {
+        let kept = if is_shared {
+            self.kept.fetch_add(bytes, Ordering::Relaxed) + bytes
+        } else {
+            // Nobody else writes to it, so it needs no locked instruction.
+            let kept = self.kept.load(Ordering::Relaxed) + bytes;
+            self.kept.store(kept, Ordering::Relaxed);
+            kept
+        };
         if kept.unsigned_abs() > sum.keeps.unsigned_abs() {
             self.move_to(sum, kept);
         }
@@ -78,11 +87,13 @@ struct State {
     parts: [Part; PARTS],
 }
 
-/// The part that this thread counts in.
+/// The part that this thread counts in. The first threads of the process have one each, which no
+/// other thread ever writes to; all others share the last one.
+#[inline]
 fn own_part() -> usize {
     static THREADS: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
-        static PART: usize = THREADS.fetch_add(1, Ordering::Relaxed) % PARTS;
+        static PART: usize = THREADS.fetch_add(1, Ordering::Relaxed).min(SHARED_PART);
     }
     PART.with(|part| *part)
 }
@@ -157,7 +168,8 @@ impl Budget {
     #[inline]
     pub(crate) fn count(&self, bytes: i64) {
         let State { sum, parts } = &*self.state;
-        parts[own_part()].count(bytes, sum);
+        let part = own_part();
+        parts[part].count(bytes, part == SHARED_PART, sum);
     }
 
     /// Makes a payload that queues may share. It is charged once, until its last holder drops it.

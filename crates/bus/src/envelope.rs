@@ -1,10 +1,9 @@
 //! What a message is published with besides its payload.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 
 use crate::headers;
-use crate::message::{Extras, Message};
+use crate::message::{Extras, Kept, Message};
 use crate::payload::Carried;
 
 /// The subject of a message, and, if it has them, the subject for answers and its attributes.
@@ -87,7 +86,7 @@ impl<'a> Envelope<'a> {
             reply: self.reply.as_deref(),
             headers: self.headers(),
             payload,
-            kept: OnceCell::new(),
+            kept: Kept::NOT_YET,
             row: 0,
             topic: None,
         }

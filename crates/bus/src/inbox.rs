@@ -20,7 +20,7 @@ use crate::directory::SubscriptionId;
 use crate::end::EndReason;
 use crate::gate::Gate;
 use crate::message::SharedMessage;
-use crate::overflow::Overflow;
+use crate::overflow::{Limits, Overflow};
 use crate::payload::Carried;
 use crate::queued::Queued;
 use crate::report::Tally;
@@ -39,6 +39,8 @@ struct State<P: Carried + ?Sized> {
     to_reap: bool,
     /// When the consumer last took something, or the queue last became non-empty.
     progress: Age,
+    /// For how long nothing may be taken of what is queued, before it ends: see [`Limits::behind`].
+    may_stall: Age,
     below_mark: Vec<Waker>,
     /// The longest it ever was, in messages.
     high_water: u64,
@@ -102,13 +104,14 @@ impl<P: Carried + ?Sized> Inbox<P> {
         budget: Budget,
         now: Instant,
     ) -> Self {
-        let traits = AtomicU8::new(Traits::of(&overflow));
+        let (traits, limits) = (AtomicU8::new(Traits::of(&overflow)), overflow.limits);
         let state = State {
             backlog: Backlog::new(Arc::new(overflow)),
             account: Account::default(),
             ended: None,
             to_reap: false,
             progress: 0,
+            may_stall: Self::may_stall(&limits),
             below_mark: Vec::new(),
             high_water: 0,
         };
@@ -135,6 +138,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
     pub(crate) fn set_overflow(&self, overflow: Overflow) {
         let traits = Traits::of(&overflow);
         self.monitor.with(|state| {
+            state.may_stall = Self::may_stall(&overflow.limits);
             state.backlog.set_overflow(Arc::new(overflow));
             self.traits.store(traits, Ordering::Relaxed);
         });
@@ -218,12 +222,17 @@ impl<P: Carried + ?Sized> Inbox<P> {
 
     /// Why it is to end now because its consumer took nothing for too long.
     #[inline]
-    fn overdue(&self, state: &mut State<P>, age: Age) -> Option<EndReason> {
-        if state.backlog.is_empty() || !self.is(Traits::TIMED) {
+    fn overdue(&self, state: &State<P>, age: Age) -> Option<EndReason> {
+        let stalled = age.saturating_sub(state.progress);
+        if stalled < state.may_stall || state.backlog.is_empty() {
             return None;
         }
-        let stalled = Duration::from_nanos(age.saturating_sub(state.progress));
+        let stalled = Duration::from_nanos(stalled);
         state.backlog.overflow().overdue(state.backlog.depth(), stalled)
+    }
+
+    fn may_stall(limits: &Limits) -> Age {
+        limits.behind.map_or(Age::MAX, |behind| behind.as_nanos().try_into().unwrap_or(Age::MAX))
     }
 
     /// What the caller has to know after a delivery.

@@ -17,6 +17,35 @@ use crate::topic::{Label, Topic};
 /// than counting references to it.
 pub const SHARE_FROM_BYTES: usize = 8 * 1024;
 
+/// The owned form of a message.
+pub(crate) enum Kept<'a, P: Carried + ?Sized> {
+    /// It was published in that form: what is not bytes always is.
+    Given(&'a Arc<SharedMessage<P>>),
+    /// It is made when the first queue wants to keep it.
+    Made(OnceCell<Arc<SharedMessage<P>>>),
+}
+
+impl<P: Carried + ?Sized> Kept<'_, P> {
+    pub(crate) const NOT_YET: Self = Self::Made(OnceCell::new());
+
+    #[inline]
+    pub(crate) fn get(&self) -> Option<&Arc<SharedMessage<P>>> {
+        match self {
+            Self::Given(kept) => Some(kept),
+            Self::Made(kept) => kept.get(),
+        }
+    }
+}
+
+impl<P: Carried + ?Sized> Clone for Kept<'_, P> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Given(kept) => Self::Given(kept),
+            Self::Made(kept) => Self::Made(kept.clone()),
+        }
+    }
+}
+
 /// A message on its way through the bus. It borrows from what the sender holds, such as the read
 /// buffer of a socket, so that routing copies nothing.
 pub struct Message<'a, P: Carried + ?Sized = [u8]> {
@@ -28,9 +57,7 @@ pub struct Message<'a, P: Carried + ?Sized = [u8]> {
     pub headers: &'a [u8],
     /// The content.
     pub payload: &'a P,
-    /// The owned form, made when the first queue wants to keep it. What is not bytes has it from
-    /// the start.
-    pub(crate) kept: OnceCell<Arc<SharedMessage<P>>>,
+    pub(crate) kept: Kept<'a, P>,
     /// The number of its row of one subject in its batch; 0 if it is of none.
     pub(crate) row: u32,
     /// The subject as whoever keeps the message may share it.
@@ -45,7 +72,7 @@ impl<'a> Message<'a> {
             reply: None,
             headers: &[],
             payload,
-            kept: OnceCell::new(),
+            kept: Kept::NOT_YET,
             row: 0,
             topic: None,
         }
@@ -246,7 +273,7 @@ impl<'a, P: Carried + ?Sized> From<&'a Arc<SharedMessage<P>>> for Message<'a, P>
             reply: kept.reply(),
             headers: kept.headers(),
             payload: kept.payload.borrow(),
-            kept: OnceCell::from(kept.clone()),
+            kept: Kept::Given(kept),
             row: 0,
             topic: Some(kept.label.topic()),
         }

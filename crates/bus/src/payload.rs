@@ -8,7 +8,7 @@ use floodway_query::Tags;
 
 use crate::budget::Budget;
 use crate::merge::Fold;
-use crate::message::{Extras, Message, SHARE_FROM_BYTES, SharedMessage};
+use crate::message::{Extras, Kept, Message, SHARE_FROM_BYTES, SharedMessage};
 use crate::topic::{Label, Topic};
 
 /// What can be published: bytes, and every type that says so.
@@ -144,7 +144,12 @@ impl Carried for [u8] {
     const HAS_TAGS: bool = false;
 
     fn keep<'m>(message: &'m Message<'_>, budget: &Budget) -> &'m Arc<SharedMessage> {
-        message.kept.get_or_init(|| Arc::new(SharedMessage::copy_of(message, budget)))
+        match &message.kept {
+            Kept::Given(kept) => kept,
+            Kept::Made(kept) => {
+                kept.get_or_init(|| Arc::new(SharedMessage::copy_of(message, budget)))
+            }
+        }
     }
 
     #[inline]
