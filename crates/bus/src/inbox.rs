@@ -30,44 +30,48 @@ use crate::subject::Filter;
 use crate::turns::Turns;
 use clock::{Age, Clock, millis};
 
+// In this order: what every message changes comes first, and together, for the sake of caches.
+#[repr(C)]
 struct State<P: Carried + ?Sized> {
-    backlog: Backlog<Queued<P>>,
-    account: Account,
     /// The first reason; nothing is queued once it is there.
-    ended: Option<EndReason>,
-    /// Whether the index still has to be told that it ended.
-    to_reap: bool,
+    ended: Option<Box<EndReason>>,
     /// When the consumer last took something, or the queue last became non-empty.
     progress: Age,
     /// For how long nothing may be taken of what is queued, before it ends: see [`Limits::behind`].
     may_stall: Age,
-    below_mark: Vec<Waker>,
     /// The longest it ever was, in messages.
     high_water: u64,
+    account: Account,
+    below_mark: Option<Box<Vec<Waker>>>,
+    /// Whether the index still has to be told that it ended.
+    to_reap: bool,
+    backlog: Backlog<Queued<P>>,
 }
 
 impl<P: Carried + ?Sized> State<P> {
     fn end(&mut self, reason: EndReason) {
         if self.ended.is_none() {
-            self.ended = Some(reason);
+            self.ended = Some(Box::new(reason));
             self.to_reap = true;
         }
     }
 }
 
 /// A queue of shared messages with a policy, for one subscription.
+// What is written all the time begins a line of the cache, and what is only read follows it.
+#[repr(C, align(64))]
 pub struct Inbox<P: Carried + ?Sized = [u8]> {
-    filter: Filter,
-    /// Set when it comes into the table, and so before the first message.
-    id: OnceLock<SubscriptionId>,
-    name: Option<Box<str>>,
-    budget: Budget,
-    clock: Clock,
-    /// What its policy and limits come to: see [`Traits`].
-    traits: AtomicU8,
     monitor: Monitor<State<P>>,
     /// Publishers that wait for room.
     room: Turns,
+    /// What its policy and limits come to: see [`Traits`].
+    traits: AtomicU8,
+    clock: Clock,
+    budget: Budget,
+    /// Set when it comes into the table, and so before the first message.
+    id: OnceLock<SubscriptionId>,
+    filter: Filter,
+    name: Option<Box<str>>,
 }
 
 /// What has to be known of a policy without the lock of the queue.
@@ -112,7 +116,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
             to_reap: false,
             progress: 0,
             may_stall: Self::may_stall(&limits),
-            below_mark: Vec::new(),
+            below_mark: None,
             high_water: 0,
         };
         let (monitor, room) = (Monitor::new(state), Turns::default());
@@ -167,7 +171,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
     }
 
     pub(crate) fn end_reason(&self) -> Option<EndReason> {
-        self.monitor.with(|state| state.ended.clone())
+        self.monitor.with(|state| state.ended.as_deref().cloned())
     }
 
     /// Ends it; what is queued stays readable. False if it had ended before.
@@ -202,14 +206,14 @@ impl<P: Carried + ?Sized> Inbox<P> {
     /// Whether somebody waits for the queue to fall below its mark, and it has, or has ended.
     #[inline]
     fn frees_waiting(&self, state: &State<P>) -> bool {
-        !state.below_mark.is_empty() && (state.ended.is_some() || !self.over_mark(state, true))
+        state.below_mark.is_some() && (state.ended.is_some() || !self.over_mark(state, true))
     }
 
     /// Wakes all who wait for that; some may have begun to since it was seen, to no harm.
     #[cold]
     fn wake_below_mark(&self) {
-        let wakers = self.monitor.with(|state| std::mem::take(&mut state.below_mark));
-        wakers.into_iter().for_each(Waker::wake);
+        let wakers = self.monitor.with(|state| state.below_mark.take());
+        wakers.into_iter().flat_map(|wakers| *wakers).for_each(Waker::wake);
     }
 
     /// The mark is half of either limit.
@@ -310,7 +314,7 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
     fn on_below_mark(&self, waker: Waker) {
         let now = self.monitor.with(|state| {
             if state.ended.is_none() && self.over_mark(state, true) {
-                state.below_mark.push(waker);
+                state.below_mark.get_or_insert_default().push(waker);
                 return None;
             }
             Some(waker)

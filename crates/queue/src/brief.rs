@@ -14,7 +14,9 @@ use std::ops::{Deref, DerefMut};
 
 use crate::sync::{AtomicBool, Backoff, Ordering, UnsafeCell};
 
-/// See the [module header](self).
+/// See the [module header](self). The flag comes first, so that the first fields of the value come
+/// with it into a cache.
+#[repr(C)]
 pub(crate) struct Brief<T> {
     /// Invariant: whoever set it, and nobody else, uses `value`, until it is cleared.
     locked: AtomicBool,

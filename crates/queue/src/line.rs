@@ -157,6 +157,8 @@ impl<T: Item> Entry<T> {
 /// assert_eq!(line.take_first(1).map(|(word, stamp)| (word.0, stamp.seq)), Some(("two", 2)));
 /// ```
 #[derive(Debug)]
+// In this order: what every item changes comes first, and together, for the sake of caches.
+#[repr(C)]
 pub struct Line<T, K, G> {
     entries: VecDeque<Entry<T>>,
     first_place: u64,
@@ -170,8 +172,9 @@ pub struct Line<T, K, G> {
     replacers: u64,
     /// From the first item with a key on.
     keys: Option<Box<Keys<K>>>,
+    /// From the first item that expired on.
+    garbage: Option<Box<Garbage<T>>>,
     gaps: Gaps<G>,
-    garbage: Garbage<T>,
 }
 
 impl<T, K, G> Default for Line<T, K, G> {
@@ -187,7 +190,7 @@ impl<T, K, G> Default for Line<T, K, G> {
             replacers: 0,
             keys: None,
             gaps: Gaps::default(),
-            garbage: Garbage::default(),
+            garbage: None,
         }
     }
 }
@@ -368,7 +371,8 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
     pub fn held_bytes(&self) -> usize {
         let entries = self.entries.capacity() * size_of::<Entry<T>>();
         let keys = self.keys.as_ref().map_or(0, |keys| keys.held_bytes());
-        entries + self.gaps.held_bytes() + keys + self.own_bytes + self.garbage.held_bytes()
+        let garbage = self.garbage.as_ref().map_or(0, |garbage| garbage.held_bytes());
+        entries + self.gaps.held_bytes() + keys + self.own_bytes + garbage
     }
 }
 

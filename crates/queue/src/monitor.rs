@@ -34,9 +34,11 @@ pub enum WaitError {
 /// });
 /// ```
 #[derive(Debug)]
+// In this order: whoever locks it looks at the waiters as well.
+#[repr(C)]
 pub struct Monitor<S> {
-    state: Brief<S>,
     waiters: Waiters,
+    state: Brief<S>,
 }
 
 impl<S> Monitor<S> {

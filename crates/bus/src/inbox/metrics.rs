@@ -59,7 +59,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
                 stalled: if is_empty { Duration::ZERO } else { stalled },
                 is_over_mark: state.ended.is_none() && self.over_mark(state, false),
                 waiting_publishers: self.room.waiting(),
-                ended: state.ended.clone(),
+                ended: state.ended.as_deref().cloned(),
             }
         })
     }

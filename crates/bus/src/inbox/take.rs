@@ -185,6 +185,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
         if let Some(missed) = state.backlog.take_last_gap() {
             return (Some(Err(RecvError::Missed(Box::new(missed)))), after);
         }
-        (state.ended.clone().map(|reason| Err(RecvError::Ended(reason))), after)
+        let ended = state.ended.as_deref().cloned();
+        (ended.map(|reason| Err(RecvError::Ended(reason))), after)
     }
 }

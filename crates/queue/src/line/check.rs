@@ -30,6 +30,7 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
         assert!(places.last().is_none_or(|&at| at <= self.end_place), "{places:?}");
         assert!(places.get(1).is_none_or(|&at| at > self.first_place), "{places:?}");
         assert!(self.keys.as_ref().is_none_or(|keys| keys.agrees_with(entries.len())));
-        assert!(self.held_bytes() >= self.own_bytes + self.garbage.held_bytes());
+        let garbage = self.garbage.as_ref().map_or(0, |garbage| garbage.held_bytes());
+        assert!(self.held_bytes() >= self.own_bytes + garbage);
     }
 }

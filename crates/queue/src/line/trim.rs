@@ -1,6 +1,5 @@
 //! How items leave a line other than to the consumer: dropped, expired, given up.
 
-use super::garbage::Garbage;
 use super::{Depth, Entry, Gap, Item, Line, Span, age};
 
 impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
@@ -51,7 +50,7 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
     fn expire_first(&mut self, gone: &mut impl FnMut(&mut G, Span)) {
         let Some(entry) = self.take_entry() else { return };
         gone(self.gaps.at_front(self.first_place), entry.span());
-        self.garbage.push(entry);
+        self.garbage.get_or_insert_default().push(entry);
     }
 
     /// Cuts the first `count` entries off without freeing them.
@@ -71,11 +70,12 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
             let old = std::mem::replace(&mut self.entries, fresh);
             let left = self.entries.iter().map(|entry| entry.item.own_bytes()).sum();
             let own_bytes = std::mem::replace(&mut self.own_bytes, left) - left;
-            self.garbage.take(old, depth, own_bytes);
+            self.garbage.get_or_insert_default().take(old, depth, own_bytes);
         } else {
+            let garbage = self.garbage.get_or_insert_default();
             for entry in self.entries.drain(..count) {
                 self.own_bytes -= entry.item.own_bytes();
-                self.garbage.push(entry);
+                garbage.push(entry);
             }
         }
         if self.entries.is_empty() {
@@ -86,34 +86,34 @@ impl<T: Item, K: Default, G: Gap> Line<T, K, G> {
 
     /// Expired items that are still in memory.
     pub fn unfreed(&self) -> Depth {
-        self.garbage.depth()
+        self.garbage.as_ref().map_or(Depth::default(), |garbage| garbage.depth())
     }
 
     /// Frees up to `count` expired entries.
     #[inline]
     pub fn free_expired(&mut self, count: usize) {
-        if !self.garbage.is_empty() {
-            self.garbage.free(count);
+        if let Some(garbage) = &mut self.garbage
+            && !garbage.is_empty()
+        {
+            garbage.free(count);
         }
     }
 
     /// Frees all expired items at once, because memory is short; whether there were any.
     pub fn free_all_expired(&mut self) -> bool {
-        let any = !self.garbage.is_empty();
-        self.garbage = Garbage::default();
-        any
+        self.garbage.take().is_some_and(|garbage| !garbage.is_empty())
     }
 
     /// An expired item whose memory the next one can take over.
     #[inline]
     pub fn reuse_expired(&mut self) -> Option<T> {
-        self.garbage.reuse()
+        self.garbage.as_mut()?.reuse()
     }
 
     /// Takes an expired entry that is still in memory, so that it can be freed elsewhere.
     #[inline]
     pub fn take_expired(&mut self) -> Option<T> {
-        if self.garbage.is_empty() { None } else { self.garbage.take_one() }
+        self.garbage.as_mut().filter(|garbage| !garbage.is_empty())?.take_one()
     }
 
     /// Gives room back that no entry needs now.
