@@ -86,7 +86,7 @@ impl<'a> Envelope<'a> {
             reply: self.reply.as_deref(),
             headers: self.headers(),
             payload,
-            kept: Kept::NOT_YET,
+            kept: Kept::not_yet(),
             row: 0,
             topic: None,
         }

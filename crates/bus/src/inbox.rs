@@ -28,7 +28,7 @@ use crate::route::SubscriptionKey;
 use crate::run::{Run, Runs};
 use crate::subject::Filter;
 use crate::turns::Turns;
-use clock::{Age, Clock, millis};
+use clock::{Age, Clock, Moment, millis};
 
 // In this order: what every message changes comes first, and together, for the sake of caches.
 #[repr(C)]
@@ -42,7 +42,7 @@ struct State<P: Carried + ?Sized> {
     /// The longest it ever was, in messages.
     high_water: u64,
     account: Account,
-    below_mark: Option<Box<Vec<Waker>>>,
+    below_mark: Vec<Waker>,
     /// Whether the index still has to be told that it ended.
     to_reap: bool,
     backlog: Backlog<Queued<P>>,
@@ -116,7 +116,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
             to_reap: false,
             progress: 0,
             may_stall: Self::may_stall(&limits),
-            below_mark: None,
+            below_mark: Vec::new(),
             high_water: 0,
         };
         let (monitor, room) = (Monitor::new(state), Turns::default());
@@ -206,14 +206,14 @@ impl<P: Carried + ?Sized> Inbox<P> {
     /// Whether somebody waits for the queue to fall below its mark, and it has, or has ended.
     #[inline]
     fn frees_waiting(&self, state: &State<P>) -> bool {
-        state.below_mark.is_some() && (state.ended.is_some() || !self.over_mark(state, true))
+        !state.below_mark.is_empty() && (state.ended.is_some() || !self.over_mark(state, true))
     }
 
     /// Wakes all who wait for that; some may have begun to since it was seen, to no harm.
     #[cold]
     fn wake_below_mark(&self) {
-        let wakers = self.monitor.with(|state| state.below_mark.take());
-        wakers.into_iter().flat_map(|wakers| *wakers).for_each(Waker::wake);
+        let wakers = self.monitor.with(|state| std::mem::take(&mut state.below_mark));
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// The mark is half of either limit.
@@ -246,12 +246,12 @@ impl<P: Carried + ?Sized> Inbox<P> {
     }
 
     #[inline]
-    fn enqueue(&self, state: &mut State<P>, run: Run<'_, P>, now: Instant, tally: &mut Tally) {
+    fn enqueue(&self, state: &mut State<P>, run: Run<'_, P>, at: Moment, tally: &mut Tally) {
         if state.ended.is_some() {
             return;
         }
         // What has expired is no longer queued, so nobody is behind of it.
-        let age = self.clock.age(now);
+        let Moment { now, age } = at;
         let now_ms = millis(age);
         state.backlog.expire(&mut state.account, now_ms);
         if let Some(reason) = self.overdue(state, age) {
@@ -274,12 +274,14 @@ impl<P: Carried + ?Sized> Inbox<P> {
 
 impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
     fn deliver(&self, runs: Runs<'_, P>, now: Instant, tally: &mut Tally) -> Taken {
+        // What need not be done under the lock is done before.
+        let at = self.clock.at(now);
+        // Mostly there is one run.
+        let (_, run, mut later) = runs.split_first();
         let (mut taken, frees_waiting) = self.monitor.with(|state| {
-            // Mostly there is one.
-            let (_, run, mut later) = runs.split_first();
-            self.enqueue(state, run, now, tally);
+            self.enqueue(state, run, at, tally);
             while let Some((_, run, rest)) = later.map(Runs::split_first) {
-                self.enqueue(state, run, now, tally);
+                self.enqueue(state, run, at, tally);
                 later = rest;
             }
             (self.delivered(state), self.frees_waiting(state))
@@ -314,7 +316,7 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
     fn on_below_mark(&self, waker: Waker) {
         let now = self.monitor.with(|state| {
             if state.ended.is_none() && self.over_mark(state, true) {
-                state.below_mark.get_or_insert_default().push(waker);
+                state.below_mark.push(waker);
                 return None;
             }
             Some(waker)

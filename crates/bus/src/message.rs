@@ -26,7 +26,9 @@ pub(crate) enum Kept<'a, P: Carried + ?Sized> {
 }
 
 impl<P: Carried + ?Sized> Kept<'_, P> {
-    pub(crate) const NOT_YET: Self = Self::Made(OnceCell::new());
+    pub(crate) const fn not_yet() -> Self {
+        Self::Made(OnceCell::new())
+    }
 
     #[inline]
     pub(crate) fn get(&self) -> Option<&Arc<SharedMessage<P>>> {
@@ -72,7 +74,7 @@ impl<'a> Message<'a> {
             reply: None,
             headers: &[],
             payload,
-            kept: Kept::NOT_YET,
+            kept: Kept::not_yet(),
             row: 0,
             topic: None,
         }

@@ -8,6 +8,13 @@ use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
 /// Nanoseconds since the inbox was made: one number for all that depends on the time.
 pub(super) type Age = u64;
 
+/// A moment, and how old the inbox is then.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) now: Instant,
+    pub(super) age: Age,
+}
+
 /// The age as a backlog counts it.
 #[inline]
 pub(super) fn millis(age: Age) -> u32 {
@@ -37,6 +44,11 @@ impl Clock {
     pub(super) fn age(&self, now: Instant) -> Age {
         let age = now.saturating_duration_since(self.born);
         age.as_secs() * 1_000_000_000 + u64::from(age.subsec_nanos())
+    }
+
+    #[inline]
+    pub(super) fn at(&self, now: Instant) -> Moment {
+        Moment { now, age: self.age(now) }
     }
 
     pub(super) fn time(&self, age: Age) -> Instant {

@@ -88,10 +88,10 @@ impl<P: Carried + ?Sized> Gate<P> for Inbox<P> {
     }
 
     fn deliver_reserved(&self, message: Run<'_, P>, now: Instant, tally: &mut Tally) -> Taken {
-        let bytes = message.size();
+        let (bytes, at) = (message.size(), self.clock.at(now));
         let mut taken = self.monitor.with(|state| {
             state.backlog.take_promise_back(bytes);
-            self.enqueue(state, message, now, tally);
+            self.enqueue(state, message, at, tally);
             self.delivered(state)
         });
         taken.wake = self.monitor.is_waited_for();
