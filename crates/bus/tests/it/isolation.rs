@@ -151,8 +151,7 @@ fn publishing_takes_no_longer_for_one_that_never_reads() {
     without.check();
     with.check();
     ratios.sort_by(f64::total_cmp);
-    // The bar of the row. The same against itself came to between 0.9 and 1.1, also beside the
-    // other tests: whoever misses it has become slower for one of a thousand.
+    // The bar of the row: whoever misses it has become slower for one of a thousand.
     let (least, median, most) = (ratios[0], ratios[ROUNDS / 2], ratios[ROUNDS - 1]);
     assert!(median <= 2.0, "p99 of publish, times that without: {median} ({least} to {most})");
 }
