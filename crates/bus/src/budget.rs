@@ -5,14 +5,18 @@
 //! refused; before it would run over, the largest queue is ended ([`crate::Bus::make_room`]).
 //!
 //! Everybody who publishes counts here, and so does everybody who has read. One number for all of
-//! them would be the one place where publishers on different subjects meet. So each thread counts
-//! in a part of its own, and a part that has come to much moves it to the sum; whether there is
-//! room is seen from the sum alone, except near the limit. Parts and sum together are exact.
+//! them would be the one place where publishers on different subjects meet. So a thread counts in a
+//! part of its own, without a locked instruction, as far as there are enough of them; and a part
+//! that has come to much moves it to the sum. Whether there is room is seen from the sum alone,
+//! except near the limit. Parts and sum together are exact.
+
+mod seat;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
+use seat::{SEATS, own_seat};
 
 /// How full the budget is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +29,8 @@ pub enum Pressure {
     Full,
 }
 
-/// Parts: more than the threads that mostly publish or read at once.
-const PARTS: usize = 32;
-/// The part of all threads but the first.
-const SHARED_PART: usize = PARTS - 1;
+/// One for each thread that has a seat, and the last one for all others.
+const PARTS: usize = SEATS + 1;
 /// What a part keeps to itself, at most, as a share of the limit; with all others it is 1/64.
 const PART_SHARE: u64 = 64 * PARTS as u64;
 /// The same in bytes: more would not be moved less often in a way that matters.
@@ -85,17 +87,6 @@ impl Part {
 struct State {
     sum: Sum,
     parts: [Part; PARTS],
-}
-
-/// The part that this thread counts in. The first threads of the process have one each, which no
-/// other thread ever writes to; all others share the last one.
-#[inline]
-fn own_part() -> usize {
-    static THREADS: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static PART: usize = THREADS.fetch_add(1, Ordering::Relaxed).min(SHARED_PART);
-    }
-    PART.with(|part| *part)
 }
 
 /// A count of bytes in use against a limit; clones are the same budget.
@@ -168,8 +159,10 @@ impl Budget {
     #[inline]
     pub(crate) fn count(&self, bytes: i64) {
         let State { sum, parts } = &*self.state;
-        let part = own_part();
-        parts[part].count(bytes, part == SHARED_PART, sum);
+        match own_seat() {
+            Some(seat) => parts[seat].count(bytes, false, sum),
+            None => parts[SEATS].count(bytes, true, sum),
+        }
     }
 
     /// Makes a payload that queues may share. It is charged once, until its last holder drops it.
