@@ -13,6 +13,7 @@ use crate::options::{Dialect, Options};
 use crate::parser::{Claim, Leaf, Operand, Tree};
 use crate::pattern::{self, PATTERNS_MAX, Pattern, TABLES_MAX};
 use crate::program::{Bound, Condition, Extra, List, Node, Program, Span, Test};
+use crate::sweep::Sweep;
 
 /// Compiles a query that was read from `source`.
 pub(crate) fn compile(
@@ -46,6 +47,7 @@ pub(crate) fn compile(
     if searches {
         extra.needles = needles::gather(&mut conditions, text.as_bytes());
     }
+    extra.sweep = Sweep::new(&conditions, &extra, text.as_bytes(), options.dialect);
     let extra = (!extra.is_empty()).then(|| Box::new(extra));
     Ok(Program {
         // A copy, which has no more memory than it needs, costs less than giving back the rest.
@@ -303,7 +305,7 @@ impl Compiler<'_> {
         }
         let room = TABLES_MAX - self.table_bytes;
         let pattern = Pattern::new(regex, self.source, place, room)?;
-        self.table_bytes += pattern.size();
+        self.table_bytes += pattern.held_bytes();
         self.extra.patterns.push(pattern);
         Ok(self.extra.patterns.len() as u16 - 1)
     }

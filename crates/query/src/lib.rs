@@ -39,6 +39,7 @@ mod parser;
 mod pattern;
 mod program;
 mod query;
+mod sweep;
 mod tags;
 
 pub use error::{ParseError, Reason};

@@ -69,8 +69,8 @@ impl Pattern {
             && matches!(self.table.try_search_fwd(&input), Ok(Some(_)))
     }
 
-    /// Bytes of its table.
-    pub(crate) fn size(&self) -> usize {
+    /// Bytes of memory behind it.
+    pub(crate) fn held_bytes(&self) -> usize {
         self.table.memory_usage()
     }
 }

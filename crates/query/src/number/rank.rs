@@ -28,7 +28,7 @@ impl Rank {
     );
 
     /// A range that a number is in, however it is rounded: a point if it has few digits.
-    pub(super) fn of(digits: &Digits<'_>) -> (Rank, Rank) {
+    pub(crate) fn of(digits: &Digits<'_>) -> (Rank, Rank) {
         let &Digits { negative, whole, fraction, .. } = digits;
         let all = whole.iter().chain(fraction);
         let skipped = if whole.is_empty() {

@@ -11,3 +11,4 @@ mod numbers;
 mod oracle;
 mod random;
 mod strict;
+mod sweep;
