@@ -11,7 +11,7 @@ use crate::needles;
 use crate::number::{Arithmetic, Literal, Rank};
 use crate::options::{Dialect, Options};
 use crate::parser::{Claim, Leaf, Operand, Tree};
-use crate::pattern::{self, PATTERNS_MAX, Pattern, TABLES_MAX};
+use crate::pattern::{self, PATTERNS_MAX, Pattern, Room};
 use crate::program::{Bound, Condition, Extra, List, Node, Program, Span, Test};
 use crate::sweep::Sweep;
 
@@ -34,7 +34,7 @@ pub(crate) fn compile(
         conditions: Vec::with_capacity(leaves),
         nodes: Vec::new(),
         extra: Extra::default(),
-        table_bytes: 0,
+        room: None,
         searches: false,
     };
     compiler.tree(tree, !is_flat)?;
@@ -65,7 +65,8 @@ struct Compiler<'s> {
     conditions: Vec<Condition>,
     nodes: Vec<Node>,
     extra: Extra,
-    table_bytes: usize,
+    /// What is left for patterns, if there are any.
+    room: Option<Room>,
     /// Whether there is a condition with `CONTAINS`.
     searches: bool,
 }
@@ -303,9 +304,8 @@ impl Compiler<'_> {
         if self.extra.patterns.len() == limit {
             return Err(ParseError::new(self.source, Reason::TooManyPatterns { limit }, place));
         }
-        let room = TABLES_MAX - self.table_bytes;
+        let room = self.room.get_or_insert_with(Room::new);
         let pattern = Pattern::new(regex, self.source, place, room)?;
-        self.table_bytes += pattern.held_bytes();
         self.extra.patterns.push(pattern);
         Ok(self.extra.patterns.len() as u16 - 1)
     }

@@ -77,6 +77,11 @@ pub enum Reason {
         /// The limit.
         limit: usize,
     },
+    /// To compile the patterns of the query would take more steps than the limit.
+    PatternTooCostly {
+        /// The limit.
+        limit: usize,
+    },
 }
 
 impl ParseError {
@@ -207,6 +212,11 @@ impl fmt::Display for Said<'_> {
             Reason::PatternTooLarge { limit } => {
                 write!(f, "the patterns of a query may take {limit} bytes of memory, not more")
             }
+            Reason::PatternTooCostly { limit } => write!(
+                f,
+                "compiling the patterns of a query may take {limit} steps, not more; \
+                 what must be counted, such as .{{0,20}}, takes the most, and .* takes few"
+            ),
         }
     }
 }

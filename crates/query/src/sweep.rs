@@ -281,8 +281,15 @@ impl<'r> Run<'r, '_> {
                 let at = self.sweep.place(*line, places, *exact, value, extra);
                 (at.is_some(), first + at.unwrap_or(0))
             }
-            Probe::Starts(start, cell) => (value.bytes.starts_with(start.of(text)), *cell),
-            Probe::Ends(end, cell) => (value.bytes.ends_with(end.of(text)), *cell),
+            Probe::Starts(start, cell) => {
+                let start = start.of(text);
+                (value.bytes.get(..start.len()).is_some_and(|it| equal(it, start)), *cell)
+            }
+            Probe::Ends(end, cell) => {
+                let end = end.of(text);
+                let from = value.bytes.len().wrapping_sub(end.len());
+                (value.bytes.get(from..).is_some_and(|it| equal(it, end)), *cell)
+            }
             Probe::Contains(piece, cell) => {
                 (memmem::find(value.bytes, piece.of(text)).is_some(), *cell)
             }

@@ -92,12 +92,18 @@ fn advance(lanes: &mut [Lane<'_, '_>; LANES], each: &mut impl FnMut(u64, u64)) {
     let together = a.iter().zip(b).zip(c).zip(d);
     let mut states = lanes.map(|lane| lane.state);
     let of = lanes.map(|lane| lane.needles);
+    // Read once, and not for every byte.
+    let tables = of.map(|needles| (&*needles.table, &*needles.classes));
+    let next = |lane: usize, state: u32, byte: u8| {
+        let (table, classes): (&[u32], &[u8; 256]) = tables[lane];
+        table[state as usize + classes[byte as usize] as usize]
+    };
     for (((a, b), c), d) in together {
         states = [
-            of[0].next(states[0], *a),
-            of[1].next(states[1], *b),
-            of[2].next(states[2], *c),
-            of[3].next(states[3], *d),
+            next(0, states[0], *a),
+            next(1, states[1], *b),
+            next(2, states[2], *c),
+            next(3, states[3], *d),
         ];
         let loud = states.iter().zip(&of).fold(0, |any, (at, of)| any | at & of.found_from);
         if loud != 0 {
