@@ -19,8 +19,7 @@
 //!
 //! The way of a query: `lexer` → `parser` (a tree that borrows the text) → `compile` (canonical
 //! text and a flat program) → `program` (evaluation, without allocation; where it would take long,
-//! by a `sweep`). An [`Index`] holds many
-//! of them and evaluates only those that may match.
+//! by a `sweep`). An [`Index`] holds many of them and evaluates only those that may match.
 //!
 //! What the language means is in `docs/guide/queries.md`; [`Dialect`] says which of its two forms.
 #![forbid(unsafe_code)]
