@@ -1,9 +1,8 @@
 //! The text of a pattern → what a table is made of, smaller than regular expressions of all of
 //! Unicode are.
 //!
-//! - `\d`, `\w`, `\s` and `\b` are about ASCII, as they are in Go's regular expressions and, unless
-//!   told otherwise, in `grep`: nobody means the digits of sixty scripts, which need a hundred times
-//!   the table.
+//! - `\d`, `\w`, `\s` and `\b` are about ASCII, as they are in Go's regular expressions: nobody
+//!   means the digits of sixty scripts, which need a hundred times the table.
 //! - `.`, `[^x]` and other classes with everything that is not ASCII take any such character as a
 //!   leading byte and those that follow, without asking which ones may follow which. For text in
 //!   UTF-8 that is the same, and two steps for ten.

@@ -72,7 +72,8 @@ proptest! {
         texts in vec(vec(select(&TEXTS[..]), 0..8), 8),
     ) {
         let oracle = Regex::new(&other).unwrap();
-        let query = match Options::extended().length_max(4096).parse(&format!("a MATCHES '{ours}'")) {
+        let options = Options::extended().length_max(4096);
+        let query = match options.parse(&format!("a MATCHES '{ours}'")) {
             Ok(query) => query,
             Err(error) => {
                 let reason = error.reason();

@@ -13,6 +13,10 @@ const PADDING: usize = 600;
 /// Conditions that change nothing, and make a query long enough for a sweep.
 const NOTHING: &str = " AND NOT (q1 EXISTS OR q2 > 5 OR q3 = 'x' OR q4 != 5 OR q5 EXISTS)";
 
+/// Numbers of few digits and of many, some of which differ little.
+const NUMBER: &str = "(0{0,3}[0-9]{1,3}|9{17,38}|1[0-9]{16,40})\
+                      ([.]([0-9]{0,3}|0{15,40}1?|9{36,40}))?";
+
 /// The same events with more tags, before and behind and between them.
 fn padded(events: &[Event]) -> Vec<Event> {
     let padding = |tags: usize| vec![("padding.of", vec!["v"; tags])];
@@ -76,8 +80,8 @@ proptest! {
     // checklist: C3
     #[test]
     fn a_sweep_compares_numbers_of_any_size(
-        values in vec("-?(0{0,3}[0-9]{1,3}|9{17,38}|1[0-9]{16,40})([.]([0-9]{0,3}|0{15,40}1?|9{36,40}))?[a-z]?", 1..5),
-        bounds in vec("(0{0,3}[0-9]{1,3}|9{17,38}|1[0-9]{16,40})([.]([0-9]{0,3}|0{15,40}1?|9{36,40}))?", 6..9),
+        values in vec(format!("-?{NUMBER}[a-z]?"), 1..5),
+        bounds in vec(NUMBER, 6..9),
         sign in 0..6_usize,
         negative in any::<bool>(),
     ) {

@@ -17,7 +17,7 @@ fn shapes() -> Vec<(&'static str, Vec<String>)> {
         ("1024 times", of(1024, &|n| format!("20{:02}-02-03T12:00:00.{n:09}Z", n % 100))),
         ("1024 texts", of(1024, &|n| format!("aaaaaaaaaaaaaaaa{n:04}{}", "v".repeat(40)))),
         ("1024 of frequent bytes", of(1024, &|_| "zqz".repeat(20))),
-        // As many as 64 KiB of headers hold, if each has a name and a value of eight letters in all.
+        // As many as 64 KiB of headers hold, if each line takes sixteen bytes.
         ("4096 numbers", of(4096, &|n| (100 + n).to_string())),
         // As many as they hold at all. No bar was set with these in mind.
         ("13107 digits", of(13_107, &|n| (n % 10).to_string())),
