@@ -56,6 +56,8 @@ impl Advisory {
                 json!({
                     "sid": one.sid,
                     "subject": one.subject,
+                    "query": one.query.as_ref().map(|query| &*query.text),
+                    "dialect": one.query.as_ref().map(|query| query.dialect),
                     "policy": one.policy,
                     "matched": one.account.matched(),
                     "delivered": one.account.delivered(),
@@ -106,6 +108,8 @@ impl Advisory {
             "subscription": {
                 "sid": episode.sid,
                 "subject": episode.subject,
+                "query": episode.query.as_ref().map(|query| &*query.text),
+                "dialect": episode.query.as_ref().map(|query| query.dialect),
                 "policy": episode.policy,
                 "matched": counts.total() + episode.queued,
                 "delivered": counts.delivered,

@@ -6,7 +6,9 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
 
-use floodway::{Charge, ConsumerId, EndReason, EndState, Filter, Runs, SubscriptionKey, Taken};
+use floodway::{
+    Charge, ConsumerId, EndReason, EndState, Filter, Runs, SubscriptionKey, Taken, Tally,
+};
 
 use crate::advisory::Advisory;
 use crate::control::Grants;
@@ -183,7 +185,7 @@ impl Session {
         result
     }
 
-    /// Takes what a batch has for the client. `write` is to write out what is queued, if the socket
+    /// Takes what a batch has for the client, and notes in `tally` what became of it. `write` is to write out what is queued, if the socket
     /// takes it: it is asked for between two parts of a large batch.
     pub fn deliver(
         &self,
@@ -191,11 +193,12 @@ impl Session {
         framing: &impl Framing,
         now: Instant,
         write: impl Fn(),
+        tally: &mut Tally,
     ) -> Delivered {
         let mut delivered = Delivered::default();
         let (mut todo, mut patient) = (Some(runs), true);
         while let Some(runs) = todo {
-            todo = self.deliver_part(runs, patient, framing, now, &mut delivered);
+            todo = self.deliver_part(runs, patient, framing, now, (&mut delivered, tally));
             if todo.is_some() {
                 let before = self.queued_bytes.load(Ordering::Relaxed);
                 write();
@@ -212,10 +215,11 @@ impl Session {
         patient: bool,
         framing: &impl Framing,
         now: Instant,
-        delivered: &mut Delivered,
+        (delivered, tally): (&mut Delivered, &mut Tally),
     ) -> Option<Runs<'r>> {
         self.with_outbox(|outbox| {
-            let Outcome { taken, ended, rest } = outbox.deliver(runs, patient, framing, now);
+            let outcome = outbox.deliver(runs, patient, framing, now, tally);
+            let Outcome { taken, ended, rest } = outcome;
             delivered.taken.add(taken);
             delivered.ended |= ended.is_some_and(|reason| self.set_end(reason));
             delivered.ended_alone |= taken.finished && outbox.has_announcements();

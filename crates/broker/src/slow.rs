@@ -24,7 +24,7 @@ use std::time::{Duration, Instant, SystemTime};
 use floodway::{EndReason, Limits, Losses};
 
 use crate::session::Session;
-use crate::snapshot::SessionSnapshot;
+use crate::snapshot::{QuerySnapshot, SessionSnapshot};
 pub(crate) use log::SlowLog;
 pub(crate) use watch::Change;
 use watch::SlowWatch;
@@ -76,6 +76,8 @@ pub struct SlowEpisode {
     pub sid: String,
     /// The filter of the subscription.
     pub subject: String,
+    /// What a message must have in it, if it gets only some.
+    pub query: Option<QuerySnapshot>,
     /// Its overflow policy.
     pub policy: &'static str,
     /// At which limits the policy acts.

@@ -1,6 +1,7 @@
 //! What a status page shows of a session, as plain values at one moment.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use floodway::{Account, EndReason, Limits, Losses, Query};
@@ -37,8 +38,8 @@ pub struct SubscriptionSnapshot {
 /// The query of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuerySnapshot {
-    /// Its canonical text.
-    pub text: Box<str>,
+    /// Its canonical text. Shared, as whoever looks again and again at a slow one keeps it.
+    pub text: Arc<str>,
     /// The name of the dialect it is read in.
     pub dialect: &'static str,
 }

@@ -12,7 +12,8 @@ use crate::message::Message;
 /// nothing makes room, the subscription ends.
 pub type Offer<'a> = overflow::Offer<'a, Message<'a>, [u8]>;
 
-/// The answer to an [`Offer`]. Publishers do not wait yet, so to delay a message is to refuse it.
+/// The answer to an [`Offer`]. Publishers wait for [`crate::Policy::Block`] and
+/// [`crate::Policy::Throttle`] only: here, to delay a message is to refuse it.
 pub type Admit = overflow::Verdict<Box<[u8]>>;
 
 /// A policy as a function.

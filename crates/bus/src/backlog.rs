@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use floodway_queue::line::{Gap, Item, Line, Stamp};
 use foldhash::fast::RandomState;
 
-use crate::account::{Account, Losses};
+use crate::account::Account;
 use crate::budget::Budget;
 use crate::digest::Digest;
 use crate::end::EndReason;
@@ -26,6 +26,7 @@ use crate::message::Message;
 use crate::missed::Missed;
 use crate::overflow::{Depth, Overflow, Policy, Verdict};
 use crate::payload::Carried;
+use crate::report::Tally;
 use crate::run::Run;
 use offer::Intake;
 
@@ -84,23 +85,7 @@ pub struct Popped<T> {
     /// How many earlier messages of its key it stands for.
     pub replaced: u32,
     /// What the consumer missed right before it.
-    pub missed: Option<Missed>,
-}
-
-/// What became of a run of messages.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Offered {
-    /// How many were queued, or took the place of a queued one, if only until the next came.
-    pub queued: u64,
-    /// How many of them took the place of an earlier one of their key.
-    pub conflated: u64,
-    /// How many were lost at once; not what it ended over.
-    pub lost: u64,
-    /// Those by reason, and what it is to end over.
-    pub losses: Losses,
-    /// The subscription is to end, over messages that the account has as lost; nothing of the run
-    /// after them was looked at.
-    pub end: Option<EndReason>,
+    pub missed: Option<Box<Missed>>,
 }
 
 /// A queue whose messages may still be dropped, replaced or skipped, as an [`Overflow`] says. Times
@@ -149,6 +134,14 @@ impl<T: Held> Backlog<T> {
     pub(crate) fn claimed(&self) -> Depth {
         let (Depth { messages, bytes }, promised) = (self.depth(), self.promised);
         Depth { messages: messages + promised.messages, bytes: bytes + promised.bytes }
+    }
+
+    /// Whether a message fits the limits.
+    #[inline]
+    fn has_room_for(&self, bytes: u64) -> bool {
+        let Depth { messages, bytes: queued } = self.claimed();
+        let after = Depth { messages: messages + 1, bytes: queued + bytes };
+        after.is_within(self.overflow.most())
     }
 
     /// Promises room for a message, if there is some; how long the queue is with it.
@@ -203,8 +196,12 @@ impl<T: Held> Backlog<T> {
         self.line.oldest(now_ms)
     }
 
-    /// Takes a run of messages in, as the policy has it, and books it. `now_ms` is `now` on the
+    /// Takes a run of messages in, as the policy has it, and books it; those queued are also those
+    /// that took the place of a queued one, if only until the next came. `now_ms` is `now` on the
     /// clock of the owner.
+    ///
+    /// The subscription is to end for the reason that is returned, over messages that the account
+    /// has as lost; nothing of the run after them was looked at.
     pub fn offer(
         &mut self,
         run: Run<'_, T::Payload>,
@@ -212,13 +209,13 @@ impl<T: Held> Backlog<T> {
         budget: &Budget,
         now: Instant,
         now_ms: u32,
-    ) -> Offered {
+        tally: &mut Tally,
+    ) -> Option<EndReason> {
         self.expire_now(account, now_ms);
         if self.line.is_empty() {
             self.progress_ms = now_ms;
         }
-        let mut offered = Offered::default();
-        let mut intake = Intake { account, budget, now, now_ms, offered: &mut offered };
+        let mut intake = Intake { account, budget, now, now_ms, tally, end: None };
         match &self.overflow.policy {
             Policy::Conflate(_) | Policy::Merge(_) | Policy::Custom(_) => {
                 self.offer_keyed(run, &mut intake);
@@ -228,12 +225,18 @@ impl<T: Held> Backlog<T> {
             | Policy::DropOldest
             | Policy::Block { .. }
             | Policy::Throttle { .. } => {
-                self.offer_all(run, &mut intake);
+                match &*run {
+                    // Mostly it is one, and there is room.
+                    [only] if self.has_room_for(only.size() as u64) => {
+                        self.take_row(run, &mut intake);
+                    }
+                    _ => self.offer_all(run, &mut intake),
+                }
             }
         }
         // What expires faster than it is freed would be a queue without a limit.
         self.line.free_expired(2 * run.len());
-        offered
+        intake.end
     }
 
     /// The next message for the consumer, with what it missed before it. The caller books it.
@@ -242,7 +245,7 @@ impl<T: Held> Backlog<T> {
         if self.line.is_empty() {
             return None;
         }
-        let missed = self.line.take_gap();
+        let missed = self.line.take_gap().map(Box::new);
         let (held, stamp) = self.line.take_first(1)?;
         self.progress_ms = now_ms;
         if self.line.is_empty() {

@@ -47,36 +47,35 @@ struct Sum {
 #[repr(align(128))]
 struct Part {
     kept: AtomicI64,
-    sum: Arc<Sum>,
 }
 
 impl Part {
     /// Relaxed: pure counts; nothing is published through them.
     #[inline]
-    fn count(&self, bytes: i64) {
+    fn count(&self, bytes: i64, sum: &Sum) {
         let kept = self.kept.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if kept.unsigned_abs() > self.sum.keeps.unsigned_abs() {
-            self.move_to_sum(kept);
+        if kept.unsigned_abs() > sum.keeps.unsigned_abs() {
+            self.move_to(sum, kept);
         }
     }
 
     #[cold]
-    fn move_to_sum(&self, kept: i64) {
+    fn move_to(&self, sum: &Sum, kept: i64) {
         // In the order in which a look between the two sees too much rather than too little.
         if kept > 0 {
-            self.sum.moved.fetch_add(kept, Ordering::SeqCst);
+            sum.moved.fetch_add(kept, Ordering::SeqCst);
             self.kept.fetch_sub(kept, Ordering::SeqCst);
         } else {
             self.kept.fetch_sub(kept, Ordering::SeqCst);
-            self.sum.moved.fetch_add(kept, Ordering::SeqCst);
+            sum.moved.fetch_add(kept, Ordering::SeqCst);
         }
     }
 }
 
 #[derive(Debug)]
 struct State {
-    sum: Arc<Sum>,
-    parts: [Arc<Part>; PARTS],
+    sum: Sum,
+    parts: [Part; PARTS],
 }
 
 /// The part that this thread counts in.
@@ -98,10 +97,9 @@ impl Budget {
     /// A budget of `limit` bytes.
     pub fn new(limit: u64) -> Self {
         let keeps = (limit / PART_SHARE).min(PART_BYTES_MAX) as i64;
-        let sum = Arc::new(Sum { limit, keeps, moved: AtomicI64::new(0) });
-        let part = |_| Arc::new(Part { kept: AtomicI64::new(0), sum: sum.clone() });
-        let parts = std::array::from_fn(part);
-        Self { state: Arc::new(State { sum, parts }) }
+        let part = |_| Part { kept: AtomicI64::new(0) };
+        let sum = Sum { limit, keeps, moved: AtomicI64::new(0) };
+        Self { state: Arc::new(State { sum, parts: std::array::from_fn(part) }) }
     }
 
     /// The limit in bytes.
@@ -155,17 +153,11 @@ impl Budget {
         charge
     }
 
-    /// The same for what is made and dropped all the time.
+    /// Counts bytes, or less than none, in the part of this thread; the caller counts them back.
     #[inline]
-    pub(crate) fn portion(&self, bytes: usize) -> Portion {
-        let part = self.own().clone();
-        part.count(bytes as i64);
-        Portion { part, bytes }
-    }
-
-    #[inline]
-    fn own(&self) -> &Arc<Part> {
-        &self.state.parts[own_part()]
+    pub(crate) fn count(&self, bytes: i64) {
+        let State { sum, parts } = &*self.state;
+        parts[own_part()].count(bytes, sum);
     }
 
     /// Makes a payload that queues may share. It is charged once, until its last holder drops it.
@@ -196,7 +188,7 @@ impl Charge {
     #[inline]
     pub fn set(&mut self, bytes: usize) {
         if bytes != self.bytes {
-            self.budget.own().count(bytes as i64 - self.bytes as i64);
+            self.budget.count(bytes as i64 - self.bytes as i64);
         }
         self.bytes = bytes;
     }
@@ -216,19 +208,6 @@ impl Charge {
 impl Drop for Charge {
     fn drop(&mut self) {
         self.set(0);
-    }
-}
-
-/// Bytes counted until it is dropped, by a holder that shares nothing but its part with others.
-#[derive(Debug)]
-pub(crate) struct Portion {
-    part: Arc<Part>,
-    bytes: usize,
-}
-
-impl Drop for Portion {
-    fn drop(&mut self) {
-        self.part.count(-(self.bytes as i64));
     }
 }
 
@@ -270,7 +249,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for bytes in 0..10_000 {
-                    sender.send((budget.portion(bytes % 3000), budget.charge(bytes % 7))).unwrap();
+                    sender.send((budget.charge(bytes % 3000), budget.charge(bytes % 7))).unwrap();
                 }
                 drop(sender);
             });
@@ -283,8 +262,8 @@ mod tests {
     fn near_the_limit_every_byte_counts() {
         // Parts keep up to 1 KiB of it to themselves.
         let budget = Budget::new(1 << 20);
-        let most = budget.portion((1 << 20) - 500);
-        let (first, second) = (budget.portion(300), budget.charge(200));
+        let most = budget.charge((1 << 20) - 500);
+        let (first, second) = (budget.charge(300), budget.charge(200));
         assert_eq!(budget.used(), 1 << 20);
         assert_eq!(budget.pressure(), Pressure::Full);
         drop((first, second));

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use crate::account::Losses;
 use crate::end::EndReason;
 use crate::gate::Gate;
 use crate::payload::Carried;
+use crate::report::Tally;
 use crate::route::SubscriptionKey;
 use crate::run::Runs;
 use crate::subject::Filter;
@@ -16,17 +16,9 @@ use crate::subject::Filter;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConsumerId(pub(crate) u32);
 
-/// What a consumer did with messages.
+/// What has to follow when a consumer was given messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// How many it queued.
-    pub queued: u64,
-    /// How many of them took the place of an earlier one of their key.
-    pub conflated: u64,
-    /// How many it refused, as its policy has it, and goes on; not what it ended over.
-    pub lost: u64,
-    /// Those by reason, and what it ended over.
-    pub losses: Losses,
     /// It has to be woken, once, when the batch ends.
     pub wake: bool,
     /// It has more queued than its mark.
@@ -36,12 +28,8 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// Adds what it did with further messages.
+    /// The same after further messages.
     pub fn add(&mut self, more: Taken) {
-        self.queued += more.queued;
-        self.conflated += more.conflated;
-        self.lost += more.lost;
-        self.losses.add(&more.losses);
         self.wake |= more.wake;
         self.over_mark = more.over_mark;
         self.finished |= more.finished;
@@ -54,8 +42,8 @@ impl Taken {
 /// messages of one call stay in order and behind those of earlier calls; every message offered is
 /// queued, or counted as lost with a reason, unless its subscription is unknown or over.
 pub trait Consumer<P: Carried + ?Sized = [u8]>: Send + Sync {
-    /// Takes what a batch has for it.
-    fn deliver(&self, runs: Runs<'_, P>, now: Instant) -> Taken;
+    /// Takes what a batch has for it, and notes in `tally` what became of each message.
+    fn deliver(&self, runs: Runs<'_, P>, now: Instant, tally: &mut Tally) -> Taken;
 
     /// Lets the consumer get on with what was queued. Called once per batch, and before it ends if
     /// memory is short.

@@ -42,7 +42,7 @@ pub struct Delivery<P: Carried + ?Sized = [u8]> {
 impl<P: Carried + ?Sized> Delivery<P> {
     pub(crate) fn new(popped: Popped<Queued<P>>, subscription: SubscriptionId) -> Self {
         let Popped { held: Queued { message, digest }, seq, replaced, missed, .. } = popped;
-        Self { message, seq, replaced, subscription, missed: missed.map(Box::new), digest }
+        Self { message, seq, replaced, subscription, missed, digest }
     }
 
     /// The message itself, which other subscriptions may hold too.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use crate::headers;
-use crate::message::Message;
+use crate::message::{Extras, Message};
 use crate::payload::Carried;
 
 /// The subject of a message, and, if it has them, the subject for answers and its attributes.
@@ -26,9 +26,8 @@ use crate::payload::Carried;
 pub struct Envelope<'a> {
     pub(crate) subject: Cow<'a, [u8]>,
     pub(crate) reply: Option<Cow<'a, [u8]>>,
-    pub(crate) headers: Vec<u8>,
-    /// The first name or value that no header can have.
-    pub(crate) bad_header: Option<String>,
+    /// The header block; or what was given that cannot be a header.
+    headers: Result<Vec<u8>, String>,
 }
 
 impl<'a> Envelope<'a> {
@@ -47,12 +46,38 @@ impl<'a> Envelope<'a> {
     /// and a value with line breaks, are refused when it is published.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        if headers::is_name(name) && !value.contains(['\r', '\n']) {
-            headers::push(&mut self.headers, name, value);
-        } else {
-            self.bad_header.get_or_insert_with(|| format!("{name}: {value}"));
+        if let Ok(block) = &mut self.headers {
+            if headers::is_name(name) && !value.contains(['\r', '\n']) {
+                headers::push(block, name, value);
+            } else {
+                self.headers = Err(format!("{name}: {value}"));
+            }
         }
         self
+    }
+
+    pub(crate) fn headers(&self) -> &[u8] {
+        self.headers.as_deref().unwrap_or_default()
+    }
+
+    /// What was given that cannot be a header.
+    #[inline]
+    pub(crate) fn bad_header(&self) -> Option<&str> {
+        self.headers.as_ref().err().map(String::as_str)
+    }
+
+    /// What it has besides the subject, for whoever keeps the message.
+    #[inline]
+    pub(crate) fn take_extras(&mut self) -> Option<Box<Extras>> {
+        let any = self.reply.is_some() || !self.headers().is_empty();
+        if any { Some(self.take_all_extras()) } else { None }
+    }
+
+    #[cold]
+    fn take_all_extras(&mut self) -> Box<Extras> {
+        let headers = self.headers.as_mut().map(std::mem::take).unwrap_or_default();
+        let reply = self.reply.take().map(|reply| reply.into_owned().into_boxed_slice());
+        Box::new(Extras { reply, headers: headers.into_boxed_slice() })
     }
 
     /// The message that it makes with a payload, to look at and not to keep.
@@ -60,24 +85,24 @@ impl<'a> Envelope<'a> {
         Message {
             subject: &self.subject,
             reply: self.reply.as_deref(),
-            headers: &self.headers,
+            headers: self.headers(),
             payload,
             kept: OnceCell::new(),
             row: 0,
-            shared_subject: None,
+            topic: None,
         }
     }
 
     /// Bytes that count against limits.
     pub(crate) fn size(&self) -> usize {
         let reply = self.reply.as_ref().map_or(0, |reply| reply.len());
-        self.subject.len() + reply + self.headers.len()
+        self.subject.len() + reply + self.headers().len()
     }
 }
 
 impl<'a> From<Cow<'a, [u8]>> for Envelope<'a> {
     fn from(subject: Cow<'a, [u8]>) -> Self {
-        Self { subject, reply: None, headers: Vec::new(), bad_header: None }
+        Self { subject, reply: None, headers: Ok(Vec::new()) }
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::account::LossReason;
 use crate::consumer::Taken;
 use crate::payload::Carried;
+use crate::report::Tally;
 use crate::run::Run;
 use crate::turns::{Ticket, Turns};
 
@@ -47,10 +48,10 @@ pub trait Gate<P: Carried + ?Sized>: Send + Sync {
     fn give_back(&self, bytes: u64);
 
     /// Takes the one message that room was granted for.
-    fn deliver_reserved(&self, message: Run<'_, P>, now: Instant) -> Taken;
+    fn deliver_reserved(&self, message: Run<'_, P>, now: Instant, tally: &mut Tally) -> Taken;
 
     /// Does not get the one message that would have been for it, and is told.
-    fn lose(&self, reason: LossReason) -> Taken;
+    fn lose(&self, reason: LossReason, tally: &mut Tally) -> Taken;
 
     /// Those who wait for room.
     fn turns(&self) -> &Turns;

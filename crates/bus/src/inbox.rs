@@ -1,5 +1,6 @@
 //! The queue behind a [`crate::Subscription`] handle.
 
+mod clock;
 mod gate;
 mod metrics;
 mod take;
@@ -22,13 +23,12 @@ use crate::message::SharedMessage;
 use crate::overflow::Overflow;
 use crate::payload::Carried;
 use crate::queued::Queued;
+use crate::report::Tally;
 use crate::route::SubscriptionKey;
 use crate::run::{Run, Runs};
 use crate::subject::Filter;
 use crate::turns::Turns;
-
-/// Time since the inbox was made, so that it is subtracted once for all that depends on it.
-type Age = Duration;
+use clock::{Age, Clock, millis};
 
 struct State<P: Carried + ?Sized> {
     backlog: Backlog<Queued<P>>,
@@ -60,7 +60,7 @@ pub struct Inbox<P: Carried + ?Sized = [u8]> {
     id: OnceLock<SubscriptionId>,
     name: Option<Box<str>>,
     budget: Budget,
-    born: Instant,
+    clock: Clock,
     /// What its policy and limits come to: see [`Traits`].
     traits: AtomicU8,
     monitor: Monitor<State<P>>,
@@ -108,13 +108,14 @@ impl<P: Carried + ?Sized> Inbox<P> {
             account: Account::default(),
             ended: None,
             to_reap: false,
-            progress: Age::ZERO,
+            progress: 0,
             below_mark: Vec::new(),
             high_water: 0,
         };
         let (monitor, room) = (Monitor::new(state), Turns::default());
         let id = OnceLock::new();
-        Self { filter, id, name, budget, born: now, traits, monitor, room }
+        let clock = Clock::starting_at(now);
+        Self { filter, id, name, budget, clock, traits, monitor, room }
     }
 
     pub(crate) fn set_id(&self, id: SubscriptionId) {
@@ -133,12 +134,11 @@ impl<P: Carried + ?Sized> Inbox<P> {
     /// Another policy and other limits, from the next message on.
     pub(crate) fn set_overflow(&self, overflow: Overflow) {
         let traits = Traits::of(&overflow);
-        let wakers = self.monitor.with(|state| {
+        self.monitor.with(|state| {
             state.backlog.set_overflow(Arc::new(overflow));
             self.traits.store(traits, Ordering::Relaxed);
-            std::mem::take(&mut state.below_mark)
         });
-        wakers.into_iter().for_each(Waker::wake);
+        self.wake_below_mark();
         self.room.wake_all();
     }
 
@@ -168,30 +168,25 @@ impl<P: Carried + ?Sized> Inbox<P> {
 
     /// Ends it; what is queued stays readable. False if it had ended before.
     pub(crate) fn end(&self, reason: EndReason) -> bool {
-        let (first, wakers) = self.monitor.with(|state| {
+        let first = self.monitor.with(|state| {
             let first = state.ended.is_none();
             state.end(reason);
-            (first, self.below_mark_wakers(state))
+            first
         });
         self.monitor.notify();
         self.room.wake_all();
-        wakers.into_iter().for_each(Waker::wake);
+        self.wake_below_mark();
         first
     }
 
     /// Drops what is queued: nobody is going to read it.
     pub(crate) fn abandon(&self) {
-        let (_messages, wakers) = self.monitor.with(|state| {
+        let _messages = self.monitor.with(|state| {
             state.account.lose_queued(LossReason::Unsubscribed);
-            (self.take_all(state), std::mem::take(&mut state.below_mark))
+            self.take_all(state)
         });
         self.monitor.notify();
-        wakers.into_iter().for_each(Waker::wake);
-    }
-
-    /// The clock is read only where a limit depends on it.
-    pub(crate) fn clock(&self) -> Instant {
-        if self.is(Traits::TIMED) { Instant::now() } else { self.born }
+        self.wake_below_mark();
     }
 
     /// Lets go of everything queued; the caller books it, and frees it without the lock.
@@ -200,16 +195,17 @@ impl<P: Carried + ?Sized> Inbox<P> {
         std::mem::replace(&mut state.backlog, Backlog::new(overflow))
     }
 
-    fn age(&self, now: Instant) -> Age {
-        now.saturating_duration_since(self.born)
+    /// Whether somebody waits for the queue to fall below its mark, and it has, or has ended.
+    #[inline]
+    fn frees_waiting(&self, state: &State<P>) -> bool {
+        !state.below_mark.is_empty() && (state.ended.is_some() || !self.over_mark(state, true))
     }
 
-    /// Those who waited for the queue to fall below its mark, if it has, or has ended.
-    fn below_mark_wakers(&self, state: &mut State<P>) -> Vec<Waker> {
-        if state.below_mark.is_empty() || state.ended.is_none() && self.over_mark(state, true) {
-            return Vec::new();
-        }
-        std::mem::take(&mut state.below_mark)
+    /// Wakes all who wait for that; some may have begun to since it was seen, to no harm.
+    #[cold]
+    fn wake_below_mark(&self) {
+        let wakers = self.monitor.with(|state| std::mem::take(&mut state.below_mark));
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// The mark is half of either limit.
@@ -221,72 +217,63 @@ impl<P: Carried + ?Sized> Inbox<P> {
     }
 
     /// Why it is to end now because its consumer took nothing for too long.
+    #[inline]
     fn overdue(&self, state: &mut State<P>, age: Age) -> Option<EndReason> {
         if state.backlog.is_empty() || !self.is(Traits::TIMED) {
             return None;
         }
-        let stalled = age.saturating_sub(state.progress);
+        let stalled = Duration::from_nanos(age.saturating_sub(state.progress));
         state.backlog.overflow().overdue(state.backlog.depth(), stalled)
     }
 
     /// What the caller has to know after a delivery.
-    fn delivered(&self, state: &State<P>, taken: &mut Taken) {
-        taken.over_mark = state.ended.is_none() && self.over_mark(state, false);
-        taken.finished = state.to_reap;
+    fn delivered(&self, state: &State<P>) -> Taken {
+        let over_mark = state.ended.is_none() && self.over_mark(state, false);
+        Taken { wake: false, over_mark, finished: state.to_reap }
     }
 
-    fn enqueue(&self, state: &mut State<P>, run: Run<'_, P>, now: Instant) -> Taken {
+    #[inline]
+    fn enqueue(&self, state: &mut State<P>, run: Run<'_, P>, now: Instant, tally: &mut Tally) {
         if state.ended.is_some() {
-            return Taken::default();
+            return;
         }
         // What has expired is no longer queued, so nobody is behind of it.
-        let age = self.age(now);
+        let age = self.clock.age(now);
         let now_ms = millis(age);
         state.backlog.expire(&mut state.account, now_ms);
         if let Some(reason) = self.overdue(state, age) {
-            let mut taken = Taken::default();
-            taken.losses.count(LossReason::of_end(&reason), 1);
-            state.account.refuse(LossReason::of_end(&reason), 1);
-            state.end(reason);
-            return taken;
+            let lost = LossReason::of_end(&reason);
+            tally.end_over(lost, 1);
+            state.account.refuse(lost, 1);
+            return state.end(reason);
         }
         if state.backlog.is_empty() {
             state.progress = state.progress.max(age);
         }
-        let offered = state.backlog.offer(run, &mut state.account, &self.budget, now, now_ms);
-        if let Some(reason) = offered.end {
+        let State { backlog, account, .. } = state;
+        let end = backlog.offer(run, account, &self.budget, now, now_ms, tally);
+        if let Some(reason) = end {
             state.end(reason);
         }
         state.high_water = state.high_water.max(state.account.queued());
-        Taken {
-            queued: offered.queued,
-            conflated: offered.conflated,
-            lost: offered.lost,
-            losses: offered.losses,
-            ..Taken::default()
-        }
     }
 }
 
-/// On the clock of a backlog.
-fn millis(age: Age) -> u32 {
-    age.as_millis() as u32
-}
-
 impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
-    fn deliver(&self, runs: Runs<'_, P>, now: Instant) -> Taken {
-        let (mut taken, wakers) = self.monitor.with(|state| {
+    fn deliver(&self, runs: Runs<'_, P>, now: Instant, tally: &mut Tally) -> Taken {
+        let (mut taken, frees_waiting) = self.monitor.with(|state| {
             // Mostly there is one.
             let (_, run, mut later) = runs.split_first();
-            let mut taken = self.enqueue(state, run, now);
+            self.enqueue(state, run, now, tally);
             while let Some((_, run, rest)) = later.map(Runs::split_first) {
-                taken.add(self.enqueue(state, run, now));
+                self.enqueue(state, run, now, tally);
                 later = rest;
             }
-            self.delivered(state, &mut taken);
-            (taken, self.below_mark_wakers(state))
+            (self.delivered(state), self.frees_waiting(state))
         });
-        wakers.into_iter().for_each(Waker::wake);
+        if frees_waiting {
+            self.wake_below_mark();
+        }
         taken.wake = self.monitor.is_waited_for();
         taken
     }
@@ -332,15 +319,15 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
     }
 
     fn evict(&self, reason: EndReason) {
-        let (_messages, wakers) = self.monitor.with(|state| {
+        let (_messages, frees_waiting) = self.monitor.with(|state| {
             let lost = LossReason::of_end(&reason);
             // The end of one that has ended before does not tell of this loss.
             if state.backlog.overflow().may_lose() || state.ended.is_some() {
                 state.backlog.give_up_half(lost, &mut state.account);
-                return (None, self.below_mark_wakers(state));
+                return (None, self.frees_waiting(state));
             }
             if state.backlog.free_expired() {
-                return (None, Vec::new());
+                return (None, false);
             }
             state.account.lose_queued(lost);
             state.end(reason);
@@ -349,27 +336,31 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
             if let Some(missed) = given_up.take_all_gaps() {
                 state.backlog.put_gap_back(&missed);
             }
-            (Some(given_up), std::mem::take(&mut state.below_mark))
+            (Some(given_up), true)
         });
         self.monitor.notify();
         self.room.wake_all();
-        wakers.into_iter().for_each(Waker::wake);
+        if frees_waiting {
+            self.wake_below_mark();
+        }
     }
 
     fn sweep(&self, now: Instant) -> bool {
-        let (ended, wakers) = self.monitor.with(|state| {
-            let age = self.age(now);
+        let (ended, frees_waiting) = self.monitor.with(|state| {
+            let age = self.clock.age(now);
             state.backlog.sweep(&mut state.account, millis(age));
             if let Some(reason) = self.overdue(state, age) {
                 state.end(reason);
             }
-            (state.to_reap, self.below_mark_wakers(state))
+            (state.to_reap, self.frees_waiting(state))
         });
         if ended {
             self.monitor.notify();
         }
         self.room.wake_all();
-        wakers.into_iter().for_each(Waker::wake);
+        if frees_waiting {
+            self.wake_below_mark();
+        }
         ended
     }
 

@@ -192,6 +192,7 @@ mod stop;
 mod subject;
 mod subscribe;
 mod subscription;
+mod topic;
 mod turns;
 mod victims;
 mod waits;
@@ -201,7 +202,7 @@ pub use floodway_query::{Extraction, Options as QueryOptions, ParseError, Query,
 
 pub use account::{Account, LossReason, Losses};
 pub use admission::{Admission, Admit, Custom, Offer};
-pub use backlog::{Backlog, Held, Offered, Popped};
+pub use backlog::{Backlog, Held, Popped};
 pub use budget::{Budget, Charge, Pressure};
 pub use bus::{Bus, BusConfig, BusLimits};
 pub use consumer::{Consumer, ConsumerId, Taken, Wakeups};
@@ -229,7 +230,7 @@ pub use publish::{Batch, Origin, Router};
 pub use publisher::{Progress, Publisher};
 pub use pushback::{Pace, Pushback, PushbackMode};
 pub use queries::Extract;
-pub use report::{PublishError, PublishReport, Refusal};
+pub use report::{PublishError, PublishReport, Refusal, Tally};
 pub use route::{Route, SubscriptionKey, Target};
 pub use run::{Run, Runs};
 pub use stop::{StopReport, Unread};

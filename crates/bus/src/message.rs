@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::budget::{Budget, Portion};
+use crate::budget::Budget;
 use crate::headers::Headers;
 use crate::payload::{Carried, Payload};
+use crate::topic::{Label, Topic};
 
 /// From this size on a payload is shared by the queues that hold it; below, copying it is cheaper
 /// than counting references to it.
@@ -32,8 +33,8 @@ pub struct Message<'a, P: Carried + ?Sized = [u8]> {
     pub(crate) kept: OnceCell<Arc<SharedMessage<P>>>,
     /// The number of its row of one subject in its batch; 0 if it is of none.
     pub(crate) row: u32,
-    /// The subject as memory that whoever keeps the message may share.
-    pub(crate) shared_subject: Option<&'a Arc<[u8]>>,
+    /// The subject as whoever keeps the message may share it.
+    pub(crate) topic: Option<&'a Arc<Topic>>,
 }
 
 impl<'a> Message<'a> {
@@ -46,13 +47,14 @@ impl<'a> Message<'a> {
             payload,
             kept: OnceCell::new(),
             row: 0,
-            shared_subject: None,
+            topic: None,
         }
     }
 
     /// The same with a subject that is shared with whoever keeps the message.
-    pub(crate) fn about(subject: &'a Arc<[u8]>, payload: &'a [u8]) -> Self {
-        Self { shared_subject: Some(subject), ..Self::new(subject, payload) }
+    #[inline]
+    pub(crate) fn about(topic: &'a Arc<Topic>, payload: &'a [u8]) -> Self {
+        Self { topic: Some(topic), ..Self::new(topic.subject(), payload) }
     }
 
     /// With a subject for answers.
@@ -135,29 +137,46 @@ impl<P: Carried + ?Sized> fmt::Debug for Message<'_, P> {
 /// A message that several queues hold together: one copy however many they are. Its bytes count
 /// against the memory budget until the last holder lets go.
 pub struct SharedMessage<P: Carried + ?Sized = [u8]> {
-    pub(crate) subject: Arc<[u8]>,
+    pub(crate) label: Label,
+    /// What most messages do not have.
+    pub(crate) extras: Option<Box<Extras>>,
+    /// Bytes that count against limits.
+    pub(crate) size: usize,
+    pub(crate) payload: P::Owned,
+}
+
+/// Reply and headers of a kept message.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Extras {
     pub(crate) reply: Option<Box<[u8]>>,
     pub(crate) headers: Box<[u8]>,
-    pub(crate) payload: P::Owned,
-    pub(crate) _portion: Portion,
+}
+
+impl Extras {
+    fn of<P: Carried + ?Sized>(message: &Message<'_, P>) -> Option<Box<Self>> {
+        let Message { reply, headers, .. } = *message;
+        let any = reply.is_some() || !headers.is_empty();
+        any.then(|| Box::new(Self { reply: reply.map(Into::into), headers: headers.into() }))
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.reply.as_ref().map_or(0, |reply| reply.len()) + self.headers.len()
+    }
 }
 
 impl SharedMessage {
     pub(crate) fn copy_of(message: &Message<'_>, budget: &Budget) -> Self {
-        let copied = message.size() + Self::OVERHEAD_BYTES;
+        let size = message.size();
+        let copied = size + Self::OVERHEAD_BYTES;
         let (payload, charged) = if message.payload.len() < SHARE_FROM_BYTES {
             (Bytes::copy_from_slice(message.payload), copied)
         } else {
             // Charged by the payload itself, which may outlive this.
             (budget.share(message.payload.to_vec()), copied - message.payload.len())
         };
-        Self {
-            subject: message.shared_subject.map_or_else(|| message.subject.into(), Arc::clone),
-            reply: message.reply.map(Into::into),
-            headers: message.headers.into(),
-            payload,
-            _portion: budget.portion(charged),
-        }
+        let topic = message.topic.map_or_else(|| Topic::new(message.subject, budget), Arc::clone);
+        let label = Label::new(topic, charged);
+        Self { label, extras: Extras::of(message), size, payload }
     }
 
     /// The content.
@@ -178,43 +197,42 @@ impl<P: Carried + ?Sized> SharedMessage<P> {
     pub(crate) const OVERHEAD_BYTES: usize = size_of::<Self>();
 
     /// What it is about.
+    #[inline]
     pub fn subject(&self) -> &[u8] {
-        &self.subject
+        self.label.topic().subject()
     }
 
     /// The subject as text, for those who show it.
     pub fn subject_text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.subject)
+        String::from_utf8_lossy(self.subject())
     }
 
     /// Where an answer is expected.
     pub fn reply(&self) -> Option<&[u8]> {
-        self.reply.as_deref()
+        self.extras.as_ref()?.reply.as_deref()
     }
 
     /// The header block as it stood on the wire, or empty.
     pub fn headers(&self) -> &[u8] {
-        &self.headers
+        self.extras.as_ref().map_or(&[], |extras| &extras.headers)
     }
 
     /// Its attributes.
     pub fn tags(&self) -> Headers<'_> {
-        Headers::of(&self.headers)
+        Headers::of(self.headers())
     }
 
     /// Bytes that count against limits: subject, reply, headers and payload.
+    #[inline]
     pub fn size(&self) -> usize {
-        self.subject.len()
-            + self.reply.as_ref().map_or(0, |reply| reply.len())
-            + self.headers.len()
-            + self.payload.borrow().size()
+        self.size
     }
 }
 
 impl<P: Carried + ?Sized> fmt::Debug for SharedMessage<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedMessage")
-            .field("subject", &String::from_utf8_lossy(&self.subject))
+            .field("subject", &self.subject_text())
             .field("bytes", &self.size())
             .finish_non_exhaustive()
     }
@@ -224,13 +242,13 @@ impl<P: Carried + ?Sized> fmt::Debug for SharedMessage<P> {
 impl<'a, P: Carried + ?Sized> From<&'a Arc<SharedMessage<P>>> for Message<'a, P> {
     fn from(kept: &'a Arc<SharedMessage<P>>) -> Self {
         Message {
-            subject: &kept.subject,
+            subject: kept.subject(),
             reply: kept.reply(),
-            headers: &kept.headers,
+            headers: kept.headers(),
             payload: kept.payload.borrow(),
             kept: OnceCell::from(kept.clone()),
             row: 0,
-            shared_subject: None,
+            topic: Some(kept.label.topic()),
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::end::EndReason;
 use crate::inbox::Inbox;
 use crate::overflow::{Limits, Overflow, Policy};
 use crate::payload::Carried;
+use crate::report::Tally;
 use crate::route::SubscriptionKey;
 use crate::run::Runs;
 use crate::subject::Filter;
@@ -104,13 +105,14 @@ impl<P: Carried + ?Sized> Watcher<P> {
 
     /// Shows it messages, and waits until it has seen them, or may be waited for no longer.
     pub(crate) fn show(&self, runs: Runs<'_, P>, now: Instant) {
-        let taken = self.inbox.deliver(runs, now);
+        let mut tally = Tally::default();
+        let taken = self.inbox.deliver(runs, now, &mut tally);
         if taken.wake {
             self.inbox.wake(now);
         }
         // It would wait for itself if it publishes.
         let is_own = self.thread.get() == Some(&std::thread::current().id());
-        if taken.queued == 0 || is_own || self.is_late.load(Ordering::Acquire) {
+        if tally.report.queued == 0 || is_own || self.is_late.load(Ordering::Acquire) {
             return;
         }
         // Of several publishers each may wait for the last message of all: it is told apart only

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::budget::Budget;
 use crate::envelope::Envelope;
 use crate::message::{Message, SharedMessage};
 use crate::payload::{Carried, Payload};
+use crate::topic::Topic;
 
 /// What can be published on a bus that carries `P`: a `P`, or if it carries bytes, whatever is
 /// bytes. Nothing else can be.
@@ -29,9 +29,8 @@ pub trait Outgoing<P: Carried + ?Sized>: Sized + sealed::Sealed<P> {
     #[doc(hidden)]
     fn with_message<R>(
         self,
-        envelope: Envelope<'_>,
-        subject: Arc<[u8]>,
-        budget: &Budget,
+        envelope: &mut Envelope<'_>,
+        topic: Arc<Topic>,
         publish: impl FnOnce(&Message<'_, P>) -> R,
     ) -> R;
 }
@@ -53,17 +52,17 @@ impl<B: AsRef<[u8]>> Outgoing<[u8]> for B {
         self.as_ref()
     }
 
+    #[inline]
     fn with_message<R>(
         self,
-        envelope: Envelope<'_>,
-        subject: Arc<[u8]>,
-        _budget: &Budget,
+        envelope: &mut Envelope<'_>,
+        topic: Arc<Topic>,
         publish: impl FnOnce(&Message<'_>) -> R,
     ) -> R {
         // Copied when the first queue keeps it: one that is dropped costs nothing.
-        let message = Message::about(&subject, self.as_ref())
+        let message = Message::about(&topic, self.as_ref())
             .with_reply(envelope.reply.as_deref())
-            .with_headers(&envelope.headers);
+            .with_headers(envelope.headers());
         publish(&message)
     }
 }
@@ -79,16 +78,14 @@ impl<T: Payload> Outgoing<T> for T {
         self
     }
 
+    #[inline]
     fn with_message<R>(
         self,
-        envelope: Envelope<'_>,
-        subject: Arc<[u8]>,
-        budget: &Budget,
+        envelope: &mut Envelope<'_>,
+        topic: Arc<Topic>,
         publish: impl FnOnce(&Message<'_, T>) -> R,
     ) -> R {
-        let reply = envelope.reply.map(|reply| reply.into_owned().into_boxed_slice());
-        let headers = envelope.headers.into_boxed_slice();
-        let shared = SharedMessage::owning(subject, reply, headers, self, budget);
+        let shared = SharedMessage::owning(topic, envelope.take_extras(), self);
         publish(&Message::from(&Arc::new(shared)))
     }
 }

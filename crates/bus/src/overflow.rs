@@ -145,7 +145,8 @@ pub struct Limits {
     pub messages: Option<u64>,
     /// Queued bytes, as the queue counts them.
     pub bytes: Option<u64>,
-    /// How long something may be queued without the consumer taking anything; then it is ended.
+    /// How long something may be queued without the consumer taking anything; then it is ended. To
+    /// within some milliseconds, never sooner.
     pub behind: Option<Duration>,
     /// How long a message may be queued; then it is skipped and counted as expired.
     pub ttl: Option<Duration>,

@@ -8,7 +8,8 @@ use floodway_query::Tags;
 
 use crate::budget::Budget;
 use crate::merge::Fold;
-use crate::message::{Message, SHARE_FROM_BYTES, SharedMessage};
+use crate::message::{Extras, Message, SHARE_FROM_BYTES, SharedMessage};
+use crate::topic::{Label, Topic};
 
 /// What can be published: bytes, and every type that says so.
 ///
@@ -197,26 +198,22 @@ impl<T: Payload> Carried for T {
         budget: &Budget,
     ) -> Option<SharedMessage<T>> {
         let payload = fold.of_values(&queued.payload, newer.payload)?;
-        let SharedMessage { subject, reply, headers, .. } = &**T::keep(newer, budget);
-        let (subject, reply, headers) = (subject.clone(), reply.clone(), headers.clone());
-        Some(SharedMessage::owning(subject, reply, headers, payload, budget))
+        let SharedMessage { label, extras, .. } = &**T::keep(newer, budget);
+        Some(SharedMessage::owning(label.topic().clone(), extras.clone(), payload))
     }
 }
 
 impl<P: Carried + ?Sized> SharedMessage<P> {
     /// A message that owns its payload.
+    #[inline]
     pub(crate) fn owning(
-        subject: Arc<[u8]>,
-        reply: Option<Box<[u8]>>,
-        headers: Box<[u8]>,
+        topic: Arc<Topic>,
+        extras: Option<Box<Extras>>,
         payload: P::Owned,
-        budget: &Budget,
     ) -> Self {
-        let envelope =
-            subject.len() + reply.as_ref().map_or(0, |reply| reply.len()) + headers.len();
-        let bytes = envelope + payload.borrow().size() + Self::OVERHEAD_BYTES;
-        let _portion = budget.portion(bytes);
-        Self { subject, reply, headers, payload, _portion }
+        let more = extras.as_ref().map_or(0, |extras| extras.bytes());
+        let size = topic.subject().len() + more + payload.borrow().size();
+        Self { label: Label::new(topic, size + Self::OVERHEAD_BYTES), extras, size, payload }
     }
 }
 

@@ -16,11 +16,12 @@ use crate::message::{Message, SharedMessage};
 use crate::observer;
 use crate::payload::Carried;
 use crate::publish::Origin;
-use crate::report::{PublishReport, Refusal};
+use crate::report::{Refusal, Tally};
 use crate::route::{Group, Route, Target};
 use crate::routes::Known;
 use crate::run::{Run, Runs};
 use crate::subject::is_literal_subject;
+use crate::topic::Topic;
 
 /// A subscription that matches a message: of the plain ones, or one of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,9 +110,9 @@ impl<P: Carried + ?Sized> Grant<P> {
         moved
     }
 
-    /// Whether the publisher is to go on later.
-    pub(crate) fn has_delay(&self) -> bool {
-        !self.delay.is_zero()
+    /// For how long the publisher is to go on later.
+    pub(crate) fn delay(&self) -> Duration {
+        self.delay
     }
 
     /// Room that somebody got while it waited.
@@ -141,12 +142,11 @@ impl<P: Carried + ?Sized> Grant<P> {
     }
 
     /// Asks for all the room that is still missing.
-    pub(crate) fn complete(mut self, bus: &Bus<P>, origin: Origin, now: Instant) -> Asked<P> {
+    pub(crate) fn complete(mut self, bus: &Bus<P>, now: Instant) -> Asked<P> {
         let route = self.route.clone();
         for (nth, target) in route.plain.iter().enumerate() {
             let place = Place::Plain(nth);
-            let is_own = !origin.echo && Some(target.id) == origin.consumer;
-            let Some(gate) = target.consumer.gate().filter(|_| !is_own) else { continue };
+            let Some(gate) = target.consumer.gate() else { continue };
             if self.is_settled(place) {
                 continue;
             }
@@ -162,7 +162,7 @@ impl<P: Carried + ?Sized> Grant<P> {
             }
         }
         for nth in 0..route.groups.len() {
-            if let Err(asked) = self.ask_group(bus, nth, origin, now) {
+            if let Err(asked) = self.ask_group(bus, nth, now) {
                 return asked;
             }
         }
@@ -170,13 +170,7 @@ impl<P: Carried + ?Sized> Grant<P> {
     }
 
     /// Room in one member of a group, from a random one on; a member without a gate needs none.
-    fn ask_group(
-        &mut self,
-        bus: &Bus<P>,
-        nth: usize,
-        origin: Origin,
-        now: Instant,
-    ) -> Result<(), Asked<P>> {
+    fn ask_group(&mut self, bus: &Bus<P>, nth: usize, now: Instant) -> Result<(), Asked<P>> {
         let route = self.route.clone();
         let members = &route.groups[nth].members;
         let is_of_it = |place: &Place| matches!(place, Place::Member(group, _) if *group == nth);
@@ -193,9 +187,6 @@ impl<P: Carried + ?Sized> Grant<P> {
         let mut has_other = false;
         for at in (0..count).map(|step| (start + step) % count) {
             let (member, place) = (&members[at], Place::Member(nth, at));
-            if !origin.echo && Some(member.id) == origin.consumer {
-                continue;
-            }
             let room = match member.consumer.gate() {
                 Some(gate) => gate.reserve(self.bytes, None, now),
                 None if member.consumer.is_behind() => {
@@ -233,15 +224,16 @@ impl<P: Carried + ?Sized> Grant<P> {
         target: &Target<P>,
         message: &Message<'_, P>,
         now: Instant,
+        tally: &mut Tally,
     ) -> Taken {
         let reserved = self.held.pop_front_if(|held| *held == place).is_some();
         match target.consumer.gate() {
-            Some(gate) if self.lost_at == Some(place) => gate.lose(LossReason::WaitCycle),
+            Some(gate) if self.lost_at == Some(place) => gate.lose(LossReason::WaitCycle, tally),
             Some(gate) if reserved => {
-                gate.deliver_reserved(Run::new(std::slice::from_ref(message)), now)
+                gate.deliver_reserved(Run::new(std::slice::from_ref(message)), now, tally)
             }
             // Its policy may have changed since it granted room.
-            _ => deliver(target, message, now),
+            _ => deliver(target, message, now, tally),
         }
     }
 
@@ -277,14 +269,14 @@ impl<P: Carried + ?Sized> Route<P> {
 }
 
 impl<P: Carried + ?Sized> Bus<P> {
-    /// Where a message goes; its route is none if that is nowhere.
+    /// Where a message goes; none if nowhere.
     #[inline]
-    pub(crate) fn known(&self, envelope: &Envelope<'_>) -> Result<Known<P>, Refusal> {
+    pub(crate) fn known(&self, envelope: &Envelope<'_>) -> Result<Option<Known<P>>, Refusal> {
         if self.is_stopped() {
             return Err(Refusal::Stopped);
         }
-        if let Some(header) = &envelope.bad_header {
-            return Err(Refusal::InvalidHeader(header.clone()));
+        if let Some(header) = envelope.bad_header() {
+            return Err(Refusal::InvalidHeader(header.to_owned()));
         }
         let generation = self.generation();
         match self.shared().routes.find(&envelope.subject, generation) {
@@ -294,72 +286,72 @@ impl<P: Carried + ?Sized> Bus<P> {
     }
 
     #[cold]
-    fn look_up(&self, subject: &[u8], generation: u64) -> Result<Known<P>, Refusal> {
+    fn look_up(&self, subject: &[u8], generation: u64) -> Result<Option<Known<P>>, Refusal> {
         if !is_literal_subject(subject) {
             return Err(Refusal::InvalidSubject);
         }
         let mut route = Route::default();
         self.matching(subject, &mut route);
         let route = (!route.is_empty()).then(|| Arc::new(route));
-        let known = Known { subject: subject.into(), nth: 0, route };
+        let topic = Topic::new(subject, self.budget());
         let routes = &self.shared().routes;
-        routes.insert(known.clone(), generation);
+        routes.insert(topic.clone(), route.clone(), generation);
         if self.generation() != generation {
             // Whoever changed the table may have emptied this one before the route came into it.
             routes.forget();
         }
         // Counts it.
-        Ok(routes.find(subject, generation).unwrap_or(known))
+        let known = routes.find(subject, generation);
+        Ok(known.unwrap_or_else(|| route.map(|route| Known { topic, route, nth: 0 })))
     }
 
-    /// Hands a message to all who match it.
+    /// Hands a message to all whom its route names; where they have to be asked for room, that has
+    /// been done.
+    #[inline]
     pub(crate) fn hand_over(
         &self,
         message: &Message<'_, P>,
-        mut grant: Grant<P>,
-        origin: Origin,
+        route: &Route<P>,
+        mut grant: Option<Grant<P>>,
         now: Instant,
-    ) -> PublishReport {
-        let mut report = PublishReport { delay: grant.delay, ..PublishReport::default() };
-        let route = grant.route.clone();
+        tally: &mut Tally,
+    ) {
         let copied = message.size() - P::charged(message) + SharedMessage::<P>::OVERHEAD_BYTES;
-        let members = route.groups.iter().flat_map(|group| &group.members);
-        let growing = route.plain.iter().chain(members);
-        self.make_room_for(copied as u64, growing.map(|target| (target.id, &target.consumer)));
+        if self.budget().would_exceed(copied as u64) {
+            self.make_room_for(copied as u64, route.targets());
+        }
         let one = std::slice::from_ref(message);
         observer::show(&route.observers, |key| Runs::one(key, one), now);
         let mut finished = Vec::new();
         for (nth, target) in route.plain.iter().enumerate() {
-            if !origin.echo && Some(target.id) == origin.consumer {
-                continue;
-            }
-            let taken = match route.has_gates {
-                true => grant.deliver(Place::Plain(nth), target, message, now),
-                false => deliver(target, message, now),
+            let taken = match &mut grant {
+                None => deliver(target, message, now, tally),
+                Some(grant) => grant.deliver(Place::Plain(nth), target, message, now, tally),
             };
-            book(&taken, &mut report);
-            settle(target, &taken, &mut finished, now);
+            settle(target, taken, &mut finished, now);
         }
         for (nth, group) in route.groups.iter().enumerate() {
-            let taken = match grant.member_of(nth) {
-                Some(at) => {
-                    let target = &group.members[at];
-                    let taken = grant.deliver(Place::Member(nth, at), target, message, now);
-                    settle(target, &taken, &mut finished, now);
-                    taken
-                }
-                None => group.hand_to_one(self.random(), origin, |target| {
-                    let taken = deliver(target, message, now);
-                    settle(target, &taken, &mut finished, now);
-                    taken
-                }),
-            };
-            report.add(&taken);
+            let granted = grant.as_mut().and_then(|grant| Some((grant.member_of(nth)?, grant)));
+            if let Some((at, grant)) = granted {
+                let (target, place) = (&group.members[at], Place::Member(nth, at));
+                let taken = grant.deliver(place, target, message, now, tally);
+                settle(target, taken, &mut finished, now);
+                continue;
+            }
+            group.hand_to_one(self.random(), Origin::ANYBODY, tally, |target, tally| {
+                let taken = deliver(target, message, now, tally);
+                settle(target, taken, &mut finished, now);
+                taken
+            });
         }
-        for (consumer, id) in finished {
-            self.reap(&*consumer, id);
+        if !finished.is_empty() {
+            self.reap_all(finished);
         }
-        report
+    }
+
+    #[cold]
+    fn reap_all(&self, finished: Vec<(Arc<dyn Consumer<P>>, ConsumerId)>) {
+        finished.into_iter().for_each(|(consumer, id)| self.reap(&*consumer, id));
     }
 }
 
@@ -368,27 +360,16 @@ fn deliver<P: Carried + ?Sized>(
     target: &Target<P>,
     message: &Message<'_, P>,
     now: Instant,
+    tally: &mut Tally,
 ) -> Taken {
-    target.consumer.deliver(Runs::one(target.key, std::slice::from_ref(message)), now)
-}
-
-/// Counts what became of the one message.
-#[inline]
-fn book(taken: &Taken, report: &mut PublishReport) {
-    if taken.queued == 0 {
-        return report.add(taken);
-    }
-    // Then it is not lost, and there are no reasons to add up.
-    report.matched += 1;
-    report.queued += 1;
-    report.conflated += taken.conflated;
+    target.consumer.deliver(Runs::one(target.key, std::slice::from_ref(message)), now, tally)
 }
 
 /// What has to follow a delivery.
 #[inline]
 fn settle<P: Carried + ?Sized>(
     target: &Target<P>,
-    taken: &Taken,
+    taken: Taken,
     finished: &mut Vec<(Arc<dyn Consumer<P>>, ConsumerId)>,
     now: Instant,
 ) {

@@ -19,7 +19,7 @@ use crate::payload::Carried;
 use crate::pending::{Pending, Waiting};
 use crate::pushback::{Pushback, ROUTES_REMEMBERED};
 use crate::queries::Selector;
-use crate::report::PublishReport;
+use crate::report::{PublishReport, Tally};
 use crate::route::{Group, Route, SubscriptionKey};
 use crate::run::{Item, Runs};
 
@@ -40,6 +40,11 @@ pub struct Origin {
     pub consumer: Option<ConsumerId>,
     /// Whether its own subscriptions get what it publishes.
     pub echo: bool,
+}
+
+impl Origin {
+    /// Who publishes through the bus itself: to itself as well, if it subscribed.
+    pub(crate) const ANYBODY: Self = Self { consumer: None, echo: true };
 }
 
 /// Looks up routes, with a cache of its own. One per thread that publishes.
@@ -156,7 +161,7 @@ impl<P: Carried + ?Sized> Router<P> {
             route,
             base: None,
             finished: Vec::new(),
-            report: PublishReport::default(),
+            tally: Tally::default(),
         }
     }
 
@@ -195,7 +200,7 @@ pub struct Batch<'r, 'm, P: Carried + ?Sized = [u8]> {
     base: Option<Arc<Route<P>>>,
     /// Consumers with subscriptions to take out of the index.
     finished: Vec<(Arc<dyn Consumer<P>>, ConsumerId)>,
-    report: PublishReport,
+    tally: Tally,
 }
 
 /// Messages of one subject at the end of a batch.
@@ -262,7 +267,8 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
         let Some(base) = &self.base else { return };
         let Router { bus, selector, .. } = &mut *self.router;
         let route = selector.select(base, message, &bus.shared().query_meter);
-        if !Arc::ptr_eq(&route, &self.route) {
+        if !Arc::ptr_eq(route, &self.route) {
+            let route = route.clone();
             self.close_row();
             self.route = route;
         }
@@ -313,7 +319,7 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
         if !self.messages.is_empty() {
             self.hand_out_all();
         }
-        std::mem::take(&mut self.report)
+        std::mem::take(&mut self.tally).report
     }
 
     fn hand_out_all(&mut self) {
@@ -321,7 +327,9 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
         let messages = std::mem::take(&mut self.messages);
         let keeper = std::mem::take(&mut self.keeper);
         let route = std::mem::replace(&mut self.route, self.router.nobody.clone());
-        self.hand_out_batch(&messages, &keeper, &route);
+        let mut tally = std::mem::take(&mut self.tally);
+        self.hand_out_batch(&messages, &keeper, &route, &mut tally);
+        self.tally = tally;
         self.router.last_batch = messages.len().min(MESSAGES_EXPECTED);
         (self.messages, self.keeper) = (messages, keeper);
         self.messages.clear();
@@ -337,6 +345,7 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
         messages: &[Message<'_, P>],
         keeper: &Keeper,
         route: &Arc<Route<P>>,
+        tally: &mut Tally,
     ) {
         let (own, row) = (self.own_place(), std::mem::take(&mut self.row));
         let (from, to) = (row.from, messages.len());
@@ -352,8 +361,7 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
             for target in targets {
                 let item = Item { key: target.key, from: from as u32, to: to as u32 };
                 let runs = Runs::of_batch(messages, keeper, item, &[]);
-                let taken = self.hand_out(&target.consumer, target.id, runs, row.bytes);
-                self.report.add(&taken);
+                let taken = self.hand_out(&target.consumer, target.id, runs, row.bytes, tally);
                 over_mark |= taken.over_mark;
             }
         } else {
@@ -362,8 +370,7 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
             for Waiting { consumer, id, items, bytes } in &waiting {
                 let Some((first, rest)) = items.split_first() else { continue };
                 let runs = Runs::of_batch(messages, keeper, *first, rest);
-                let taken = self.hand_out(consumer, *id, runs, *bytes);
-                self.report.add(&taken);
+                let taken = self.hand_out(consumer, *id, runs, *bytes, tally);
                 over_mark |= taken.over_mark;
             }
             self.router.pending.give_back(waiting);
@@ -372,11 +379,10 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
         for group in route.groups.iter().filter(|group| !only_own(group)) {
             for message in &messages[from..] {
                 let (random, origin) = (self.router.random(), self.origin);
-                let taken = group.hand_to_one(random, origin, |member| {
+                let taken = group.hand_to_one(random, origin, tally, |member, tally| {
                     let runs = Runs::one(member.key, std::slice::from_ref(message));
-                    self.hand_out(&member.consumer, member.id, runs, message.size())
+                    self.hand_out(&member.consumer, member.id, runs, message.size(), tally)
                 });
-                self.report.add(&taken);
                 over_mark |= taken.over_mark;
             }
         }
@@ -408,10 +414,11 @@ impl<'m, P: Carried + ?Sized> Batch<'_, 'm, P> {
         id: ConsumerId,
         runs: Runs<'_, P>,
         bytes: usize,
+        tally: &mut Tally,
     ) -> Taken {
         // Asked for each consumer: what the one before kept is charged by now.
         self.make_room_for(bytes, Some((id, consumer)));
-        let taken = consumer.deliver(runs, self.now);
+        let taken = consumer.deliver(runs, self.now, tally);
         if taken.wake {
             self.wakeups.add(consumer.clone());
         }

@@ -15,11 +15,10 @@ use crate::envelope::Envelope;
 use crate::inbox::Inbox;
 use crate::outgoing::Outgoing;
 use crate::payload::Carried;
-use crate::publish::Origin;
-use crate::report::{PublishError, PublishReport};
+use crate::report::{PublishError, PublishReport, Tally};
 use crate::subscription::{RecvError, Subscription};
 use crate::waits::PublisherId;
-use attempt::{Attempt, block, size_of_message};
+use attempt::{Unpublished, block, size_of_message};
 
 type Published<B> = Result<PublishReport, PublishError<B>>;
 
@@ -76,9 +75,6 @@ pub enum Progress<P: Carried + ?Sized, T> {
     Received(Result<Delivery<P>, RecvError>, T),
 }
 
-/// Who publishes through the bus itself: to itself as well, if it subscribed.
-const ANYBODY: Origin = Origin { consumer: None, echo: true };
-
 impl<P: Carried + ?Sized> Bus<P> {
     /// Publishes a message to all who want it. Never waits.
     ///
@@ -93,7 +89,7 @@ impl<P: Carried + ?Sized> Bus<P> {
     where
         T: Outgoing<P>,
     {
-        self.publish_now(None, to.into(), payload, None)
+        self.publish_now(None, &mut to.into(), payload, None)
     }
 
     /// As [`Bus::publish`], at a time that the caller says it is: for simulations, and for those
@@ -111,7 +107,7 @@ impl<P: Carried + ?Sized> Bus<P> {
     where
         T: Outgoing<P>,
     {
-        self.publish_now(None, to.into(), payload, Some(now))
+        self.publish_now(None, &mut to.into(), payload, Some(now))
     }
 
     /// Publishes a message to all who want it, when all of those that make publishers wait have
@@ -135,7 +131,7 @@ impl<P: Carried + ?Sized> Bus<P> {
     where
         T: Outgoing<P>,
     {
-        self.publish_as(None, to.into(), payload, deadline)
+        self.publish_as(None, &mut to.into(), payload, deadline)
     }
 
     /// As [`Bus::publish_wait`], in a task of any executor.
@@ -158,7 +154,7 @@ impl<P: Carried + ?Sized> Bus<P> {
     where
         T: Outgoing<P>,
     {
-        self.publish_as_async(None, to.into(), payload, deadline).await
+        self.publish_as_async(None, &mut to.into(), payload, deadline).await
     }
 
     /// A publisher of this name.
@@ -203,7 +199,7 @@ impl<P: Carried + ?Sized> Publisher<P> {
     where
         T: Outgoing<P>,
     {
-        self.bus.publish_now(Some(&self.who), to.into(), payload, None)
+        self.bus.publish_now(Some(&self.who), &mut to.into(), payload, None)
     }
 
     /// As [`Bus::publish_wait`].
@@ -225,7 +221,7 @@ impl<P: Carried + ?Sized> Publisher<P> {
     where
         T: Outgoing<P>,
     {
-        self.bus.publish_as(Some(&self.who), to.into(), payload, deadline)
+        self.bus.publish_as(Some(&self.who), &mut to.into(), payload, deadline)
     }
 
     /// As [`Publisher::publish_wait`], in a task of any executor.
@@ -246,7 +242,7 @@ impl<P: Carried + ?Sized> Publisher<P> {
     where
         T: Outgoing<P>,
     {
-        self.bus.publish_as_async(Some(&self.who), to.into(), payload, deadline).await
+        self.bus.publish_as_async(Some(&self.who), &mut to.into(), payload, deadline).await
     }
 
     /// Publishes a message, or receives the next one of `own` if there is no room meanwhile: so a
@@ -298,12 +294,15 @@ impl<P: Carried + ?Sized> Publisher<P> {
         let mut envelope = to.into();
         let mut held = None;
         loop {
-            let tried =
-                self.bus.attempt_with(envelope, payload, held.take(), Some(&self.who), None);
-            let full = match tried {
-                Attempt::Done(published) => return published.map(Progress::Published),
-                Attempt::Full(full, back, given) => {
-                    (envelope, payload) = (back, given);
+            let (given, who, mut tally) = (held.take(), Some(&self.who), Tally::default());
+            let full = match self.bus.attempt(&mut envelope, payload, given, who, None, &mut tally)
+            {
+                Ok(()) => return Ok(Progress::Published(tally.report)),
+                Err(Unpublished::Refused(refusal, payload)) => {
+                    return Err(self.bus.refuse(payload, refusal));
+                }
+                Err(Unpublished::Full(full, back)) => {
+                    payload = back;
                     full
                 }
             };

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::account::Losses;
-use crate::consumer::Taken;
+use crate::account::{LossReason, Losses};
 use crate::waits::WaitCycle;
 
 /// What became of a message, or of all of a batch.
@@ -32,14 +31,51 @@ impl PublishReport {
     pub fn lost(&self) -> u64 {
         self.losses.total()
     }
+}
 
-    /// Adds what one consumer did.
+/// Where consumers note what became of the messages that they were given: one for all who get a
+/// message, or a batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub(crate) report: PublishReport,
+    pub(crate) accepted: bool,
+}
+
+impl Tally {
+    /// What became of all of them so far.
+    pub fn report(&self) -> &PublishReport {
+        &self.report
+    }
+
+    /// Whether some consumer has accepted a message: queued it, or lost it as its policy has it.
+    pub fn is_accepted(&self) -> bool {
+        self.accepted
+    }
+
+    /// Messages were queued.
     #[inline]
-    pub(crate) fn add(&mut self, taken: &Taken) {
-        self.matched += taken.queued + taken.losses.total();
-        self.queued += taken.queued;
-        self.conflated += taken.conflated;
-        self.losses.add(&taken.losses);
+    pub fn queue(&mut self, messages: u64) {
+        self.report.matched += messages;
+        self.report.queued += messages;
+        self.accepted |= messages > 0;
+    }
+
+    /// So many of those queued took the place of an earlier one of their key.
+    #[inline]
+    pub fn conflate(&mut self, messages: u64) {
+        self.report.conflated += messages;
+    }
+
+    /// Messages were lost, as the policy has it; the subscription goes on.
+    pub fn lose(&mut self, reason: LossReason, messages: u64) {
+        self.end_over(reason, messages);
+        self.accepted |= messages > 0;
+    }
+
+    /// Messages were lost because the subscription ends over them.
+    pub fn end_over(&mut self, reason: LossReason, messages: u64) {
+        self.report.matched += messages;
+        self.report.losses.count(reason, messages);
     }
 }
 

@@ -7,6 +7,7 @@ use crate::observer::Watcher;
 use crate::payload::Carried;
 use crate::publish::Origin;
 use crate::queries::{Extract, QuerySet};
+use crate::report::Tally;
 
 /// Which of a consumer's subscriptions is meant. The serial number tells a subscription from a
 /// later one in the same slot, so that a route looked up earlier cannot deliver to the wrong one.
@@ -61,23 +62,27 @@ impl<P: Carried + ?Sized> Group<P> {
         &self,
         random: u64,
         origin: Origin,
-        mut hand_out: impl FnMut(&Target<P>) -> Taken,
+        tally: &mut Tally,
+        mut hand_out: impl FnMut(&Target<P>, &mut Tally) -> Taken,
     ) -> Taken {
         let count = self.members.len();
         let start = (random % count as u64) as usize;
+        let before = Tally { accepted: false, ..*tally };
         for with_room in [true, false] {
             for member in (0..count).map(|n| &self.members[(start + n) % count]) {
                 let own = Some(member.id) == origin.consumer;
                 if own && !origin.echo || with_room && member.consumer.is_behind() {
                     continue;
                 }
-                let taken = hand_out(member);
+                *tally = before;
+                let taken = hand_out(member, tally);
                 // One that dropped it has booked it; giving it to another would count it twice.
-                if taken.queued + taken.lost > 0 {
+                if tally.accepted {
                     return taken;
                 }
             }
         }
+        *tally = before;
         Taken::default()
     }
 }
@@ -119,6 +124,18 @@ impl<P: Carried + ?Sized> Route<P> {
             && self.groups.is_empty()
             && self.queried.is_empty()
             && self.observers.is_empty()
+    }
+
+    /// Whether nobody has to be asked before a message is handed over: no query, and no gate.
+    #[inline]
+    pub(crate) fn asks_nobody(&self) -> bool {
+        self.queried.is_empty() && !self.has_gates
+    }
+
+    /// Everybody who may get a message.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = (ConsumerId, &Arc<dyn Consumer<P>>)> {
+        let members = self.groups.iter().flat_map(|group| &group.members);
+        self.plain.iter().chain(members).map(|target| (target.id, &target.consumer))
     }
 
     /// How many copies of a message go out.

@@ -13,31 +13,31 @@ use hashbrown::HashTable;
 
 use crate::payload::Carried;
 use crate::route::Route;
+use crate::topic::Topic;
 
 /// Parts: more than the threads that publish at once.
 const PARTS: usize = 32;
 /// Subjects known to one part; forgotten together when there are more.
 const SUBJECTS: usize = 512;
 
-/// A subject and where its messages go.
+/// Where a message goes.
 pub(crate) struct Known<P: Carried + ?Sized> {
-    pub(crate) subject: Arc<[u8]>,
+    pub(crate) topic: Arc<Topic>,
+    pub(crate) route: Arc<Route<P>>,
     /// Which message of its part of the table this is.
     pub(crate) nth: u64,
-    /// None if they go nowhere.
-    pub(crate) route: Option<Arc<Route<P>>>,
 }
 
-impl<P: Carried + ?Sized> Clone for Known<P> {
-    fn clone(&self) -> Self {
-        Self { subject: self.subject.clone(), route: self.route.clone(), ..*self }
-    }
+/// A subject, and where its messages go; no route if that is nowhere.
+struct Entry<P: Carried + ?Sized> {
+    topic: Arc<Topic>,
+    route: Option<Arc<Route<P>>>,
 }
 
 struct Part<P: Carried + ?Sized> {
     /// The generation of the table of subscriptions that the routes are of.
     generation: u64,
-    known: HashTable<Known<P>>,
+    known: HashTable<Entry<P>>,
     /// Messages published.
     published: u64,
     /// Those that matched nothing.
@@ -68,25 +68,30 @@ impl<P: Carried + ?Sized> Default for Routes<P> {
 }
 
 impl<P: Carried + ?Sized> Routes<P> {
-    /// The subject's route, if it is known and of this generation. Counts a message published.
+    /// Where a message on that subject goes, none if nowhere, as far as that is known of this
+    /// generation. Counts a message published.
     #[inline]
-    pub(crate) fn find(&self, subject: &[u8], generation: u64) -> Option<Known<P>> {
+    pub(crate) fn find(&self, subject: &[u8], generation: u64) -> Option<Option<Known<P>>> {
         let hash = self.hasher.hash_one(subject);
         self.part(hash).with(|part| {
             if part.generation != generation {
                 return None;
             }
-            let found = part.known.find(hash, |known| *known.subject == *subject)?;
+            let found = part.known.find(hash, |known| known.topic.subject() == subject)?;
             part.published += 1;
-            part.unmatched += u64::from(found.route.is_none());
-            Some(Known { nth: part.published, ..found.clone() })
+            let Some(route) = &found.route else {
+                part.unmatched += 1;
+                return Some(None);
+            };
+            let (topic, route) = (found.topic.clone(), route.clone());
+            Some(Some(Known { topic, route, nth: part.published }))
         })
     }
 
     /// Remembers a route that was looked up when the table was of `generation`.
-    pub(crate) fn insert(&self, known: Known<P>, generation: u64) {
-        let hash = self.hasher.hash_one(&*known.subject);
-        let names_consumers = known.route.is_some();
+    pub(crate) fn insert(&self, topic: Arc<Topic>, route: Option<Arc<Route<P>>>, generation: u64) {
+        let hash = self.hasher.hash_one(topic.subject());
+        let names_consumers = route.is_some();
         // Freed without the lock.
         let _old = self.part(hash).with(|part| {
             if part.generation > generation {
@@ -96,9 +101,10 @@ impl<P: Carried + ?Sized> Routes<P> {
             let stale = part.generation != generation;
             let old = (full || stale).then(|| std::mem::take(&mut part.known));
             part.generation = generation;
-            if part.known.find(hash, |other| other.subject == known.subject).is_none() {
-                let rehash = |known: &Known<P>| self.hasher.hash_one(&*known.subject);
-                part.known.insert_unique(hash, known, rehash);
+            let is_it = |known: &Entry<P>| known.topic.subject() == topic.subject();
+            if part.known.find(hash, is_it).is_none() {
+                let rehash = |known: &Entry<P>| self.hasher.hash_one(known.topic.subject());
+                part.known.insert_unique(hash, Entry { topic, route }, rehash);
             }
             if names_consumers {
                 // With the route already there: whoever empties the table next has to look, and

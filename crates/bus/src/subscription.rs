@@ -110,7 +110,7 @@ impl<P: Carried + ?Sized> Subscription<P> {
     ///
     /// As [`Subscription::recv`], and [`RecvError::Empty`] when nothing is queued.
     pub fn try_recv(&self) -> Result<Delivery<P>, RecvError> {
-        self.try_recv_at(self.inbox.clock())
+        self.inbox.try_next(None).unwrap_or(Err(RecvError::Empty))
     }
 
     /// As [`Subscription::try_recv`], at a time that the caller says it is: for simulations, and
@@ -120,7 +120,7 @@ impl<P: Carried + ?Sized> Subscription<P> {
     ///
     /// As [`Subscription::try_recv`].
     pub fn try_recv_at(&self, now: Instant) -> Result<Delivery<P>, RecvError> {
-        self.inbox.try_next(now).unwrap_or(Err(RecvError::Empty))
+        self.inbox.try_next(Some(now)).unwrap_or(Err(RecvError::Empty))
     }
 
     /// Waits for the next message, in a task of any executor.
@@ -172,12 +172,12 @@ impl<P: Carried + ?Sized> Subscription<P> {
     /// What was missed behind the last message is told with the next one, or by
     /// [`Subscription::try_recv`].
     pub fn take_backlog(&self) -> VecDeque<Delivery<P>> {
-        self.take_backlog_at(self.inbox.clock())
+        self.inbox.take_backlog(None)
     }
 
     /// As [`Subscription::take_backlog`], at a time that the caller says it is.
     pub fn take_backlog_at(&self, now: Instant) -> VecDeque<Delivery<P>> {
-        self.inbox.take_backlog(now)
+        self.inbox.take_backlog(Some(now))
     }
 
     /// What became of every message that matched, as of now.

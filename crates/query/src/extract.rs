@@ -213,6 +213,17 @@ impl<'p> Payload<'p> {
         self.outcome.get().is_some()
     }
 
+    /// What was taken out of it, which parses it unless that was done: the numbers of the key and
+    /// of the event, and the value. `None` if it is malformed.
+    pub fn values(&self) -> Option<impl Iterator<Item = (usize, usize, &[u8])>> {
+        let values = self.outcome().as_ref().ok()?;
+        Some(values.iter().map(|value| (value.key, value.event, &*value.text)))
+    }
+
+    fn outcome(&self) -> &Result<Vec<Value<'p>>, Malformed> {
+        self.outcome.get_or_init(|| self.extraction.run(self.bytes))
+    }
+
     /// Whether it was parsed and is not what was declared.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
@@ -226,7 +237,7 @@ impl Source for Payload<'_> {
     }
 
     fn supply<'s>(&'s self, tags: &mut Tags<'s>) {
-        let values = match self.outcome.get_or_init(|| self.extraction.run(self.bytes)) {
+        let values = match self.outcome() {
             Ok(values) => values,
             Err(Malformed) => return,
         };

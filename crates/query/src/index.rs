@@ -20,7 +20,7 @@ mod store;
 use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
+use hashbrown::{HashMap, HashTable};
 use smallvec::SmallVec;
 
 use crate::hash;
@@ -59,6 +59,8 @@ pub struct Index<K> {
     by_text: HashTable<u32>,
     /// From keys of the caller to where they are.
     by_key: HashTable<Seat>,
+    /// The keys and event types that queries ask for, each with how often they do.
+    asked: HashMap<Box<str>, u32, RandomState>,
     hasher: RandomState,
     store: Store,
 }
@@ -88,6 +90,7 @@ impl<K: Hash + Eq> Index<K> {
             free: Vec::new(),
             by_text: HashTable::new(),
             by_key: HashTable::new(),
+            asked: HashMap::default(),
             hasher: RandomState::default(),
             store: Store::default(),
         }
@@ -136,6 +139,7 @@ impl<K: Hash + Eq> Index<K> {
             it.remove();
         }
         self.store.remove(id, entry.query.program());
+        self.stop_asking(&entry.query);
         self.free.push(id);
         Some((key, entry.query))
     }
@@ -179,6 +183,16 @@ impl<K: Hash + Eq> Index<K> {
         evaluated
     }
 
+    /// Whether the answer of a query may depend on tags of this key; if not, they may as well not
+    /// be there, as long as the message has no more than 2 KiB of values: what is beyond that is
+    /// hidden from some conditions, whoever's values they are.
+    #[must_use]
+    pub fn asks_for(&self, key: &[u8]) -> bool {
+        let is_asked =
+            |name: &[u8]| str::from_utf8(name).is_ok_and(|name| self.asked.contains_key(name));
+        is_asked(key) || memchr::memrchr(b'.', key).is_some_and(|dot| is_asked(&key[..dot]))
+    }
+
     /// The number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -209,6 +223,14 @@ impl<K: Hash + Eq> Index<K> {
             self.entries.len() as u32 - 1
         });
         let repeats = self.store.insert(id, query.program());
+        for name in query.tags() {
+            match self.asked.get_mut(name) {
+                Some(uses) => *uses += 1,
+                None => {
+                    self.asked.insert(name.into(), 1);
+                }
+            }
+        }
         let entry = Entry { query, text_hash, repeats, keys: SmallVec::new() };
         self.entries[id as usize] = Some(Box::new(entry));
         let entries = &self.entries;
@@ -216,6 +238,17 @@ impl<K: Hash + Eq> Index<K> {
             spread(entries[*id as usize].as_ref().map_or(0, |entry| entry.text_hash))
         });
         id
+    }
+
+    fn stop_asking(&mut self, query: &Query) {
+        for name in query.tags() {
+            if let Some(uses) = self.asked.get_mut(name) {
+                *uses -= 1;
+                if *uses == 0 {
+                    self.asked.remove(name);
+                }
+            }
+        }
     }
 
     fn entry(&self, id: u32) -> &Entry<K> {

@@ -122,11 +122,16 @@ impl Waiters {
                 return;
             }
             let woken = list.queue.pop_front();
+            // Whoever comes to stand there later looks again by itself.
+            let is_last = list.queue.front().is_none_or(|(ticket, _)| ticket.0 > last);
             self.note(list);
             drop(locked);
             // Outside of the lock: a waker may run anything, this list's waiters included.
             if let Some((_, waker)) = woken {
                 waker.wake();
+            }
+            if is_last {
+                return;
             }
         }
     }

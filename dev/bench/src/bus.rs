@@ -6,16 +6,18 @@
 //! must not is a failure and not a figure.
 //!
 //! A contender is a type behind a trait of `fan.rs`, in `contenders/`. What is measured, and what
-//! ours must reach, is in the file of its case: `fanout.rs`, `stalled.rs`, `unmatched.rs`,
-//! `allocations.rs` and `publishers.rs`.
+//! ours must reach, is in the file of its case: `fanout.rs`, `stalled.rs`, `million.rs`,
+//! `unmatched.rs`, `allocations.rs` and `publishers.rs`.
 
 mod allocations;
+mod audience;
 mod case;
 mod contenders;
 mod content;
 mod drive;
 mod fan;
 mod fanout;
+mod million;
 mod publishers;
 mod report;
 mod stalled;
@@ -40,7 +42,7 @@ pub(crate) struct Arguments {
     /// Repetitions of every run; the table shows the median and the spread [default: 5, quick: 2]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     runs: Option<u32>,
-    /// Which groups of cases [default: all]
+    /// Which groups of cases [default: all but million]
     #[arg(long, value_enum, value_delimiter = ',')]
     cases: Vec<Group>,
     /// Only contenders with one of these in their name
@@ -62,6 +64,8 @@ enum Group {
     Fanout,
     /// The same with one that does not
     Stalled,
+    /// A million messages to a thousand, one of which does not read: takes minutes
+    Million,
     /// Nobody matches, beside 10 to 1,000,000 other subscriptions
     Unmatched,
     /// What a publish allocates
@@ -91,16 +95,16 @@ impl fmt::Display for BusError {
 /// Measures, prints the tables, and fails if any run failed. Without a counter of allocations, the
 /// case that needs one is left to the program that has one.
 pub(crate) fn run(arguments: &Arguments, counter: Option<Counter>) -> Result<(), BusError> {
-    let groups = match arguments.cases.as_slice() {
-        [] => Group::value_variants(),
-        chosen => chosen,
-    };
+    let mut groups = arguments.cases.clone();
+    if groups.is_empty() {
+        groups.extend(Group::value_variants().iter().filter(|group| **group != Group::Million));
+    }
     let (runs, divisor) = if arguments.quick { (2, 10) } else { (5, 1) };
     let scale = Scale { runs: arguments.runs.unwrap_or(runs), divisor };
     println!("# the bus beside other ways to publish (* ours)");
     let (mut results, mut failed, mut missed) = (Vec::new(), 0, 0);
     for group in groups {
-        for table in tables(*group, scale, counter, &arguments.only)? {
+        for table in tables(group, scale, counter, &arguments.only)? {
             print!("{}", table.text());
             failed += table.failed();
             missed += table.missed();
@@ -128,6 +132,7 @@ fn tables(
     let mut cases = match group {
         Group::Fanout => fanout::cases(scale),
         Group::Stalled => stalled::cases(scale),
+        Group::Million => return Ok(vec![million::measure(scale, &Watchdog::start())]),
         Group::Unmatched => return Ok(unmatched::measure(scale)),
         Group::Allocations => allocations::cases(scale, counter),
         Group::Publishers => publishers::cases(scale),

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use floodway::{EndReason, LossReason, Message, Run, Runs, SubscriptionKey, Taken, Verdict};
+use floodway::{EndReason, LossReason, Message, Run, Runs, SubscriptionKey, Taken, Tally, Verdict};
 
 use super::Outbox;
 use super::ledger::CONTROL;
@@ -36,17 +36,20 @@ impl Outbox {
         patient: bool,
         framing: &impl Framing,
         now: Instant,
+        tally: &mut Tally,
     ) -> Outcome<'r> {
         let mut outcome = Outcome::default();
         if self.ended.is_some() {
             return outcome;
         }
+        let before = *tally.report();
         let mut todo = Some(runs);
         while let Some(runs) = todo
             && outcome.ended.is_none()
         {
             let (key, run, later) = runs.split_first();
-            let done = self.deliver_run(key, run, patient, framing, now, &mut outcome);
+            let (done, ended) = self.deliver_run(key, run, patient, framing, now, tally);
+            outcome.ended = ended;
             if done < run.len() {
                 outcome.rest = Some(runs.after(done));
                 break;
@@ -57,7 +60,8 @@ impl Outbox {
         let taken = &mut outcome.taken;
         taken.finished = !self.to_reap.is_empty();
         taken.over_mark = self.is_over_mark(false);
-        let anything = taken.queued + taken.lost > 0 || taken.finished || outcome.ended.is_some();
+        let matched = tally.report().matched > before.matched;
+        let anything = matched || taken.finished || outcome.ended.is_some();
         // A full socket wakes whoever writes to it by itself; ten thousand of them need no look.
         if anything && !self.blocked {
             taken.wake = !std::mem::replace(&mut self.wake_pending, true);
@@ -65,7 +69,8 @@ impl Outbox {
         outcome
     }
 
-    /// Takes a run of messages for one subscription; how many of it need no further look.
+    /// Takes a run of messages for one subscription; how many of it need no further look, and why
+    /// the session ended over it, if it did.
     fn deliver_run(
         &mut self,
         key: SubscriptionKey,
@@ -73,22 +78,21 @@ impl Outbox {
         patient: bool,
         framing: &impl Framing,
         now: Instant,
-        outcome: &mut Outcome<'_>,
-    ) -> usize {
-        let mut rest = run;
-        while !rest.is_empty() && outcome.ended.is_none() {
+        tally: &mut Tally,
+    ) -> (usize, Option<EndReason>) {
+        let (mut rest, mut ended) = (run, None);
+        while !rest.is_empty() && ended.is_none() {
             let Some(slot) = self.slots.open_mut(key) else { break };
             let (left, has_lane) = (slot.left(), slot.lane().is_some());
             let part = rest.first_of(rest.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
-            let taken = &mut outcome.taken;
             let (done, end) = if has_lane {
                 let (done, end) =
-                    self.deliver_to_lane(key.slot, part, patient, framing, now, taken);
+                    self.deliver_to_lane(key.slot, part, patient, framing, now, tally);
                 (done, end.and_then(|reason| self.end_alone(key.slot, reason, framing, now)))
             } else {
-                (part.len(), self.deliver_to_stream(key.slot, part, framing, now, taken))
+                (part.len(), self.deliver_to_stream(key.slot, part, framing, now, tally))
             };
-            outcome.ended = end;
+            ended = end;
             rest = rest.after(done);
             if left < u64::MAX
                 && let Some(slot) = self.slots.open_mut(key)
@@ -98,11 +102,11 @@ impl Outbox {
                 self.to_reap.push(closed);
             }
             if done < part.len() {
-                return run.len() - rest.len();
+                return (run.len() - rest.len(), ended);
             }
         }
         // Whoever has ended needs none of the rest.
-        run.len()
+        (run.len(), ended)
     }
 
     fn deliver_to_stream(
@@ -111,14 +115,14 @@ impl Outbox {
         run: Run<'_>,
         framing: &impl Framing,
         now: Instant,
-        taken: &mut Taken,
+        tally: &mut Tally,
     ) -> Option<EndReason> {
         for row in run.rows() {
             let head = self.take_head(at, row[0].subject, framing);
-            let refused = self.append_within_limits(at, &head, &row, framing, now, taken);
+            let refused = self.append_within_limits(at, &head, &row, framing, now, tally);
             self.head = head;
             if let Some(refusal) = refused {
-                taken.losses.count(LossReason::of_end(&refusal.reason), 1);
+                tally.end_over(LossReason::of_end(&refusal.reason), 1);
                 return self.refuse(at, refusal, framing, now);
             }
         }
@@ -143,12 +147,12 @@ impl Outbox {
         run: &[Message<'_>],
         framing: &impl Framing,
         now: Instant,
-        taken: &mut Taken,
+        tally: &mut Tally,
     ) -> Option<Refusal> {
         let bytes: usize = run.iter().map(|message| framing.frame_len(head, message)).sum();
         if self.admit(at, run.len() as u64, bytes as u64).is_none() {
             self.append(at, head, run, framing, now);
-            taken.queued += run.len() as u64;
+            tally.queue(run.len() as u64);
             return None;
         }
         for message in run {
@@ -157,7 +161,7 @@ impl Outbox {
                 return refusal;
             }
             self.append(at, head, std::slice::from_ref(message), framing, now);
-            taken.queued += 1;
+            tally.queue(1);
         }
         None
     }

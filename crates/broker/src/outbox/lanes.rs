@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use floodway::{
     Account, Backlog, Depth, EndReason, Limits, Message, Missed, Parcel, Popped, Pressure, Run,
-    Taken,
+    Tally,
 };
 
 use super::answers::Answer;
@@ -198,10 +198,10 @@ impl Outbox {
         patient: bool,
         framing: &impl Framing,
         now: Instant,
-        taken: &mut Taken,
+        tally: &mut Tally,
     ) -> (usize, Option<EndReason>) {
         let mut done = self.pass_by(at, run, framing, now);
-        taken.queued += done as u64;
+        tally.queue(done as u64);
         while done < run.len() {
             let rest = run.after(done);
             let writable = !self.blocked && !self.writing;
@@ -212,14 +212,14 @@ impl Outbox {
             let owes = self.slots.at(at).and_then(Slot::lane).is_some_and(Lane::only_owes);
             let part = if owes && writable { rest.first_of(1) } else { rest };
             done += part.len();
-            let end = self.offer_to_lane(at, part, now, taken);
+            let end = self.offer_to_lane(at, part, now, tally);
             if end.is_some() {
                 return (run.len(), end);
             }
             if done < run.len() {
                 self.feed(framing, now);
                 let passed = self.pass_by(at, run.after(done), framing, now);
-                taken.queued += passed as u64;
+                tally.queue(passed as u64);
                 done += passed;
             }
         }
@@ -231,25 +231,19 @@ impl Outbox {
         at: u32,
         run: Run<'_>,
         now: Instant,
-        taken: &mut Taken,
+        tally: &mut Tally,
     ) -> Option<EndReason> {
         let now_ms = self.millis(now);
         let Self { slots, lanes, charge, .. } = self;
         let lanes = lanes.get_or_insert_default();
-        let offered = Self::with_lane_of(slots, lanes, at, |lane, account| {
-            lane.backlog.offer(run, account, charge.budget(), now, now_ms)
+        let end = Self::with_lane_of(slots, lanes, at, |lane, account| {
+            lane.backlog.offer(run, account, charge.budget(), now, now_ms, tally)
         })?;
         if let Some(slot) = self.slots.at_mut(at) {
             slot.high_water = slot.high_water.max(slot.account.queued() as u32);
         }
-        taken.queued += offered.queued;
-        taken.conflated += offered.conflated;
-        taken.losses.add(&offered.losses);
-        if offered.end.is_none() {
-            taken.lost += offered.lost;
-        }
         self.list(at);
-        offered.end
+        end
     }
 
     /// While the client keeps up, its messages need not wait in the lane; how many went by.
@@ -415,7 +409,7 @@ impl Outbox {
         let mut annotated = Vec::new();
         let replaced = if report == Report::None { 0 } else { replaced };
         if missed.is_some() || replaced > 0 {
-            let notes = Notes { missed: missed.as_ref(), replaced };
+            let notes = Notes { missed: missed.as_deref(), replaced };
             if framing.annotate(message.headers, &notes, &mut annotated) {
                 message = message.with_headers(&annotated);
             } else if let Some(missed) = &missed {
@@ -430,11 +424,11 @@ impl Outbox {
     fn tell_missed(
         &mut self,
         at: u32,
-        missed: Option<Missed>,
+        missed: Option<Box<Missed>>,
         report: Report,
         framing: &impl Framing,
         now: Instant,
-    ) -> Option<Missed> {
+    ) -> Option<Box<Missed>> {
         let missed = missed?;
         match report {
             Report::Header => Some(missed),

@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
 
-use floodway::{Budget, Keeper, Limits, LossReason, Message, Runs, SHARE_FROM_BYTES, Taken};
+use floodway::{Budget, Keeper, Limits, LossReason, Message, Runs, SHARE_FROM_BYTES, Tally};
 use floodway_queue::BlockPool;
 
 use super::*;
@@ -19,6 +19,16 @@ use framing::{FRAME_HEAD, Frame, TestFraming, answer, decode};
 
 const UNLIMITED: Limits = Limits::NONE;
 const MARK: u64 = 1000;
+
+/// What became of messages that were delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Taken {
+    queued: u64,
+    /// As a policy has it.
+    lost: u64,
+    finished: bool,
+    over_mark: bool,
+}
 
 /// An outbox, and what its client has read of it.
 struct Client {
@@ -94,8 +104,12 @@ impl Client {
         // Kept together where the lanes of the outbox would rather not copy.
         let keeper = Keeper::of(&run, 1);
         let runs = Runs::one(key, &run).kept_by(&keeper);
-        let outcome = self.outbox.deliver(runs, false, &TestFraming, self.now);
-        (outcome.taken, outcome.ended)
+        let mut tally = Tally::default();
+        let outcome = self.outbox.deliver(runs, false, &TestFraming, self.now, &mut tally);
+        let floodway::Taken { finished, over_mark, .. } = outcome.taken;
+        let report = tally.report();
+        let lost = if tally.is_accepted() { report.lost() } else { 0 };
+        (Taken { queued: report.queued, lost, finished, over_mark }, outcome.ended)
     }
 
     fn deliver_one(&mut self, key: SubscriptionKey, payload: &[u8]) -> u64 {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 use super::{Change, SlowEpisode, SlowOutcome};
 use crate::advisory::Advisory;
 
-/// Episodes remembered after they are over, the latest ones; about half a kilobyte each.
+/// Episodes remembered after they are over, the latest ones; about half a kilobyte each, and the
+/// text of its query, if it has one.
 const REMEMBERED: usize = 1000;
 /// Advisories within [`PER`], of the whole process.
 const ADVISORIES: usize = 10;

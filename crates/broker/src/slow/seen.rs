@@ -5,7 +5,7 @@ use std::time::Duration;
 use floodway::{Account, EndReason, Filter, Limits, LossReason, Losses};
 
 use crate::advisory::ADVISORY_SLOW;
-use crate::snapshot::SubscriptionSnapshot;
+use crate::snapshot::{QuerySnapshot, SubscriptionSnapshot};
 
 /// What became of the messages that are no longer queued.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,6 +68,7 @@ impl Counts {
 pub(super) struct Seen {
     pub(super) sid: String,
     pub(super) subject: String,
+    pub(super) query: Option<QuerySnapshot>,
     pub(super) policy: &'static str,
     pub(super) limits: Limits,
     pub(super) counts: Counts,
@@ -83,6 +84,7 @@ impl Seen {
         Self {
             sid: one.sid.clone(),
             subject: one.subject.clone(),
+            query: one.query.clone(),
             policy: one.policy,
             limits: one.limits,
             counts: Counts::of(&one.account),
@@ -91,6 +93,12 @@ impl Seen {
             age: one.oldest_age.unwrap_or_default(),
             end: one.end.clone().filter(|_| one.account.queued() == 0),
         }
+    }
+
+    /// Bytes of its texts.
+    pub(super) fn text_bytes(&self) -> usize {
+        let query = self.query.as_ref().map_or(0, |query| query.text.len());
+        self.sid.capacity() + self.subject.capacity() + query
     }
 
     pub(super) fn key(&self) -> (&str, &str) {

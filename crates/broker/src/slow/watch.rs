@@ -50,6 +50,7 @@ impl Ongoing {
             user: client.identity.user.clone(),
             sid: seen.sid.clone(),
             subject: seen.subject.clone(),
+            query: seen.query.clone(),
             policy: seen.policy,
             limits: seen.limits,
             since: self.since,
@@ -125,9 +126,8 @@ pub(super) struct SlowWatch {
 impl SlowWatch {
     /// Memory it holds, about.
     pub(super) fn held_bytes(&self) -> usize {
-        let names = |seen: &Seen| seen.sid.capacity() + seen.subject.capacity();
-        let ongoing = self.ongoing.iter().map(|one| names(&one.seen)).sum::<usize>();
-        let troubled = self.troubled.iter().map(names).sum::<usize>();
+        let ongoing = self.ongoing.iter().map(|one| one.seen.text_bytes()).sum::<usize>();
+        let troubled = self.troubled.iter().map(Seen::text_bytes).sum::<usize>();
         let tables = self.ongoing.capacity() * size_of::<Ongoing>()
             + self.troubled.capacity() * size_of::<Seen>();
         size_of::<Self>() + tables + ongoing + troubled

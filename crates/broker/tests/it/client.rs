@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use floodway::{
     Consumer, EndReason, Filter, Limits, Message, Missed, Origin, Overflow, Pushback, PushbackMode,
-    Router, Runs, SubscriptionKey, Taken, Wakeups,
+    Router, Runs, SubscriptionKey, Taken, Tally, Wakeups,
 };
 use floodway_broker::{
     Access, Broker, BrokerConfig, Framing, Notes, Rules, Session, Sid, SubscribeRefused,
@@ -174,8 +174,8 @@ impl Client {
 }
 
 impl Consumer for Client {
-    fn deliver(&self, runs: Runs<'_>, now: Instant) -> Taken {
-        self.session.deliver(runs, &Lines, now, || self.flush(now)).taken
+    fn deliver(&self, runs: Runs<'_>, now: Instant, tally: &mut Tally) -> Taken {
+        self.session.deliver(runs, &Lines, now, || self.flush(now), tally).taken
     }
 
     fn wake(&self, now: Instant) {

@@ -7,7 +7,7 @@ use floodway_queue::overflow::Limit;
 
 use super::fold::Merged;
 use super::keys::PlaceKey;
-use super::{Backlog, Held, Offered};
+use super::{Backlog, Held};
 use crate::account::{Account, LossReason};
 use crate::admission::{Admit, Custom, Offer};
 use crate::budget::Budget;
@@ -15,6 +15,7 @@ use crate::end::EndReason;
 use crate::key::Key;
 use crate::message::Message;
 use crate::overflow::{Depth, Policy, Verdict};
+use crate::report::Tally;
 use crate::run::Run;
 
 /// What taking messages in is done with.
@@ -23,7 +24,9 @@ pub(super) struct Intake<'a> {
     pub(super) budget: &'a Budget,
     pub(super) now: Instant,
     pub(super) now_ms: u32,
-    pub(super) offered: &'a mut Offered,
+    pub(super) tally: &'a mut Tally,
+    /// Why the subscription is to end, if it is.
+    pub(super) end: Option<EndReason>,
 }
 
 /// What is to happen with a message.
@@ -51,7 +54,7 @@ impl<T: Held> Backlog<T> {
             _ => false,
         };
         for row in run.rows() {
-            if intake.offered.end.is_some() {
+            if intake.end.is_some() {
                 return;
             }
             // What has expired further back may be at the front by now.
@@ -71,7 +74,7 @@ impl<T: Held> Backlog<T> {
     fn offer_each(&mut self, run: Run<'_, T::Payload>, intake: &mut Intake<'_>) {
         for message in run.iter() {
             self.offer_one(message, 0, intake);
-            if intake.offered.end.is_some() {
+            if intake.end.is_some() {
                 return;
             }
         }
@@ -83,7 +86,7 @@ impl<T: Held> Backlog<T> {
             Policy::DropOldest => self.make_way(run, intake),
             _ => run,
         };
-        while !rest.is_empty() && intake.offered.end.is_none() {
+        while !rest.is_empty() && intake.end.is_none() {
             let fitting = self.fitting(rest);
             if fitting > 0 {
                 self.take_row(rest.first_of(fitting), intake);
@@ -123,7 +126,7 @@ impl<T: Held> Backlog<T> {
         let passed = (run.len() as u64).saturating_sub(most);
         if passed > 0 {
             self.lose_incoming(passed, LossReason::DroppedOldest, intake.account);
-            intake.offered.queued += passed;
+            intake.tally.queue(passed);
         }
         run.after(passed as usize)
     }
@@ -151,8 +154,9 @@ impl<T: Held> Backlog<T> {
     }
 
     /// Queues all of a row, which fits.
-    fn take_row(&mut self, row: Run<'_, T::Payload>, intake: &mut Intake<'_>) {
-        intake.offered.queued += row.len() as u64;
+    #[inline]
+    pub(super) fn take_row(&mut self, row: Run<'_, T::Payload>, intake: &mut Intake<'_>) {
+        intake.tally.queue(row.len() as u64);
         if let Some(held) = T::hold_all(row, intake.budget) {
             return self.append(held, PlaceKey::None, 0, intake);
         }
@@ -181,8 +185,8 @@ impl<T: Held> Backlog<T> {
                         intake.account.skip_conflated(passed);
                     }
                     self.take(message, merged, place, passed as u32, intake);
-                    intake.offered.queued += passed + 1;
-                    intake.offered.conflated += passed;
+                    intake.tally.queue(passed + 1);
+                    intake.tally.conflate(passed);
                     return;
                 }
                 Judged::DropOldest if !self.is_empty() && !hopeless => {
@@ -200,8 +204,8 @@ impl<T: Held> Backlog<T> {
                 Judged::End(end) => {
                     let reason = LossReason::of_end(&end);
                     intake.account.refuse(reason, passed + 1);
-                    intake.offered.losses.count(reason, passed + 1);
-                    intake.offered.end = Some(end);
+                    intake.tally.end_over(reason, passed + 1);
+                    intake.end = Some(end);
                     return;
                 }
             }
@@ -218,7 +222,7 @@ impl<T: Held> Backlog<T> {
                 Some(Admit::DropOldest) => return Judged::DropOldest,
                 Some(Admit::Expire(ttl)) => return Judged::Expire(ttl),
                 Some(Admit::End(limit)) => return Judged::End(self.end_at(limit, now_ms)),
-                // Publishers do not wait, so to delay a message is to refuse it.
+                // Publishers have not waited for it, and a message that is here cannot go back.
                 _ => return Judged::Refuse,
             },
             policy => policy.key().map_or(PlaceKey::None, |key| PlaceKey::of(key, message)),
@@ -341,7 +345,7 @@ impl<T: Held> Backlog<T> {
             }
         });
         intake.account.conflate(old, self.line.get(at).map_or(0, Item::size));
-        intake.offered.conflated += 1;
+        intake.tally.conflate(1);
     }
 
     /// The index of the entry with that key.
@@ -360,8 +364,7 @@ impl<T: Held> Backlog<T> {
 
     fn refuse(&mut self, count: u64, reason: LossReason, intake: &mut Intake<'_>) {
         self.lose_incoming(count, reason, intake.account);
-        intake.offered.lost += count;
-        intake.offered.losses.count(reason, count);
+        intake.tally.lose(reason, count);
     }
 
     /// Messages that came are lost; they are missed behind what is queued.

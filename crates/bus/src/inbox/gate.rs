@@ -1,14 +1,15 @@
 //! An inbox for which publishers wait.
 
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use super::{Inbox, State, millis};
+use super::clock::millis;
+use super::{Inbox, State};
 use crate::account::LossReason;
 use crate::consumer::Taken;
 use crate::gate::{Gate, Room};
 use crate::overflow::{Policy, Verdict};
 use crate::payload::Carried;
+use crate::report::Tally;
 use crate::run::Run;
 use crate::turns::{Ticket, Turns};
 
@@ -39,9 +40,10 @@ impl<P: Carried + ?Sized> Inbox<P> {
         // What is queued now ends or leaves by itself at the earliest then; never in the past, so
         // that nobody asks again and again.
         let soonest = now + Duration::from_millis(1);
-        let since = if state.backlog.is_empty() { now } else { self.born + state.progress };
+        let is_empty = state.backlog.is_empty();
+        let since = if is_empty { now } else { self.clock.time(state.progress) };
         let behind = limits.behind.map(|behind| since + behind);
-        let age = state.backlog.oldest(millis(self.age(now))).unwrap_or_default();
+        let age = state.backlog.oldest(millis(self.clock.age(now))).unwrap_or_default();
         let expired = limits.ttl.map(|ttl| soonest + ttl.saturating_sub(age));
         Room::Full(behind.into_iter().chain(expired).min().map(|at| at.max(soonest)))
     }
@@ -49,23 +51,23 @@ impl<P: Carried + ?Sized> Inbox<P> {
 
 impl<P: Carried + ?Sized> Gate<P> for Inbox<P> {
     fn reserve(&self, bytes: u64, ticket: Option<Ticket>, now: Instant) -> Room {
-        let (room, ends, wakers) = self.monitor.with(|state| {
+        let (room, ends) = self.monitor.with(|state| {
             if state.ended.is_some() {
-                return (Room::Ended, false, Vec::new());
+                return (Room::Ended, false);
             }
-            let age = self.age(now);
+            let age = self.clock.age(now);
             state.backlog.expire(&mut state.account, millis(age));
             if let Some(reason) = self.overdue(state, age) {
                 state.end(reason);
-                return (Room::Ended, true, std::mem::take(&mut state.below_mark));
+                return (Room::Ended, true);
             }
-            (self.room_for(state, bytes, ticket, now), false, Vec::new())
+            (self.room_for(state, bytes, ticket, now), false)
         });
         if ends {
             self.monitor.notify();
             self.room.wake_all();
+            self.wake_below_mark();
         }
-        wakers.into_iter().for_each(Waker::wake);
         room
     }
 
@@ -85,29 +87,25 @@ impl<P: Carried + ?Sized> Gate<P> for Inbox<P> {
         self.room.wake_first();
     }
 
-    fn deliver_reserved(&self, message: Run<'_, P>, now: Instant) -> Taken {
+    fn deliver_reserved(&self, message: Run<'_, P>, now: Instant, tally: &mut Tally) -> Taken {
         let bytes = message.size();
         let mut taken = self.monitor.with(|state| {
             state.backlog.take_promise_back(bytes);
-            let mut taken = self.enqueue(state, message, now);
-            self.delivered(state, &mut taken);
-            taken
+            self.enqueue(state, message, now, tally);
+            self.delivered(state)
         });
         taken.wake = self.monitor.is_waited_for();
         taken
     }
 
-    fn lose(&self, reason: LossReason) -> Taken {
-        let mut taken = Taken::default();
+    fn lose(&self, reason: LossReason, tally: &mut Tally) -> Taken {
         self.monitor.with(|state| {
             if state.ended.is_none() {
                 state.backlog.lose_incoming(1, reason, &mut state.account);
-                taken.losses.count(reason, 1);
-                taken.lost = 1;
+                tally.lose(reason, 1);
             }
         });
-        taken.wake = self.monitor.is_waited_for();
-        taken
+        Taken { wake: self.monitor.is_waited_for(), ..Taken::default() }
     }
 
     fn turns(&self) -> &Turns {

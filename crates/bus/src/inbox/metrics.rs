@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Inbox, millis};
+use super::Inbox;
+use super::clock::millis;
 use crate::account::Account;
 use crate::directory::SubscriptionId;
 use crate::end::EndReason;
@@ -44,8 +45,8 @@ impl<P: Carried + ?Sized> Inbox<P> {
         self.monitor.with(|state| {
             let overflow = state.backlog.overflow();
             let is_empty = state.backlog.is_empty();
-            let age = self.age(now);
-            let stalled = age.saturating_sub(state.progress);
+            let age = self.clock.age(now);
+            let stalled = Duration::from_nanos(age.saturating_sub(state.progress));
             SubscriptionMetrics {
                 id: self.id(),
                 name: self.name(),

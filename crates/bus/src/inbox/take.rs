@@ -2,20 +2,22 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use floodway_queue::{Place, WaitError};
 
-use super::{Inbox, State, Traits, millis};
+use super::clock::{Age, millis};
+use super::{Inbox, State, Traits};
 use crate::delivery::Delivery;
 use crate::payload::Carried;
 use crate::subscription::RecvError;
 
 /// What has to follow when something was taken.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct After {
-    wakers: Vec<Waker>,
+    /// Somebody waited for the queue to fall below its mark.
+    frees_waiting: bool,
     /// It was the last that is ever queued.
     drained: bool,
 }
@@ -26,9 +28,14 @@ type Taking = Result<usize, RecvError>;
 type Next<P> = Result<Delivery<P>, RecvError>;
 
 impl<P: Carried + ?Sized> Inbox<P> {
-    pub(crate) fn try_next(&self, now: Instant) -> Option<Next<P>> {
-        let took = self.monitor.with(|state| self.take_next(state, now));
-        self.finish(took)
+    /// At that time; now, if it is none.
+    pub(crate) fn try_next(&self, at: Option<Instant>) -> Option<Next<P>> {
+        let (next, after) = self.monitor.with(|state| {
+            let age = at.map_or_else(|| self.age_to_take(state), |at| self.clock.age(at));
+            self.take_next(state, age)
+        });
+        self.has_taken(after);
+        next
     }
 
     pub(crate) fn wait_next(&self, deadline: Option<Instant>) -> Result<Next<P>, WaitError> {
@@ -71,20 +78,18 @@ impl<P: Carried + ?Sized> Inbox<P> {
         max: usize,
         to: &mut Vec<Delivery<P>>,
     ) -> Option<(Taking, After)> {
-        let now = self.clock();
-        let (first, mut after) = self.take_next(state, now);
+        let age = self.age_to_take(state);
+        let (first, after) = self.take_next(state, age);
         let first = match first? {
             Ok(first) => first,
             Err(error) => return Some((Err(error), after)),
         };
         to.push(first);
-        let more = std::iter::from_fn(|| self.take_message(state, now)).take(max.max(1) - 1);
+        let more = std::iter::from_fn(|| self.take_message(state, age)).take(max.max(1) - 1);
         let before = to.len();
         to.extend(more);
         let taken = 1 + to.len() - before;
-        after.wakers.extend(self.below_mark_wakers(state));
-        after.drained = state.ended.is_some() && state.backlog.is_empty();
-        Some((Ok(taken), after))
+        Some((Ok(taken), self.after(state)))
     }
 
     /// Ends the wait of a place.
@@ -101,24 +106,24 @@ impl<P: Carried + ?Sized> Inbox<P> {
         }
     }
 
-    /// The clock for who is about to take something, which mostly need not be read: when the last
-    /// in line is taken, nobody is behind, and what comes next says since when somebody may be.
-    fn clock_to_take(&self, state: &State<P>) -> Instant {
-        let is_last = state.backlog.depth().messages <= 1;
-        if is_last && !self.is(Traits::EXPIRES) {
-            return self.born + state.progress;
+    /// The time for who is about to take something. Where it only says since when somebody may be
+    /// behind it need not be exact; and when the last in line is taken nobody is behind, and what
+    /// comes next says since when somebody may be.
+    #[inline]
+    fn age_to_take(&self, state: &State<P>) -> Age {
+        if self.is(Traits::EXPIRES) {
+            self.clock.now()
+        } else if self.is(Traits::TIMED) && state.backlog.depth().messages > 1 {
+            self.clock.about_now()
+        } else {
+            state.progress
         }
-        self.clock()
     }
 
+    #[inline]
     fn take_some(&self, state: &mut State<P>) -> Option<(Next<P>, After)> {
-        let (next, after) = self.take_next(state, self.clock_to_take(state));
+        let (next, after) = self.take_next(state, self.age_to_take(state));
         next.map(|next| (next, after))
-    }
-
-    fn finish(&self, (next, after): (Option<Next<P>>, After)) -> Option<Next<P>> {
-        self.has_taken(after);
-        next
     }
 
     fn finish_some(&self, (next, after): (Next<P>, After)) -> Next<P> {
@@ -128,8 +133,10 @@ impl<P: Carried + ?Sized> Inbox<P> {
 
     /// After something was taken: whoever waited for it goes on.
     #[inline]
-    fn has_taken(&self, After { wakers, drained }: After) {
-        wakers.into_iter().for_each(Waker::wake);
+    fn has_taken(&self, After { frees_waiting, drained }: After) {
+        if frees_waiting {
+            self.wake_below_mark();
+        }
         if drained {
             self.monitor.notify();
         }
@@ -139,36 +146,42 @@ impl<P: Carried + ?Sized> Inbox<P> {
     }
 
     /// Takes the whole backlog in one operation.
-    pub(crate) fn take_backlog(&self, now: Instant) -> VecDeque<Delivery<P>> {
-        let (backlog, wakers) = self.monitor.with(|state| {
+    pub(crate) fn take_backlog(&self, at: Option<Instant>) -> VecDeque<Delivery<P>> {
+        let backlog = self.monitor.with(|state| {
+            let age = at.map_or_else(|| self.age_to_take(state), |at| self.clock.age(at));
             let mut all = VecDeque::with_capacity(state.account.queued() as usize);
-            all.extend(std::iter::from_fn(|| self.take_message(state, now)));
-            (all, std::mem::take(&mut state.below_mark))
+            all.extend(std::iter::from_fn(|| self.take_message(state, age)));
+            all
         });
-        wakers.into_iter().for_each(Waker::wake);
+        self.wake_below_mark();
         // All of them: there may be room for any number. And whoever waits for it to be drained.
         self.room.wake_all();
         self.monitor.notify();
         backlog
     }
 
-    fn take_message(&self, state: &mut State<P>, now: Instant) -> Option<Delivery<P>> {
-        let age = self.age(now);
+    #[inline]
+    fn take_message(&self, state: &mut State<P>, age: Age) -> Option<Delivery<P>> {
         let popped = state.backlog.pop(&mut state.account, millis(age))?;
         state.account.deliver(1, popped.held.message.size() as u64);
         state.progress = state.progress.max(age);
         Some(Delivery::new(popped, self.id()))
     }
 
+    #[inline]
+    fn after(&self, state: &State<P>) -> After {
+        let drained = state.ended.is_some() && state.backlog.is_empty();
+        After { frees_waiting: self.frees_waiting(state), drained }
+    }
+
     /// The next message, else what was missed after the last one, else the end; and whoever waited
     /// for the queue to fall below its mark.
-    fn take_next(&self, state: &mut State<P>, now: Instant) -> (Option<Next<P>>, After) {
-        let mut after = After::default();
-        if let Some(delivery) = self.take_message(state, now) {
-            after.wakers = self.below_mark_wakers(state);
-            after.drained = state.ended.is_some() && state.backlog.is_empty();
-            return (Some(Ok(delivery)), after);
+    #[inline]
+    fn take_next(&self, state: &mut State<P>, age: Age) -> (Option<Next<P>>, After) {
+        if let Some(delivery) = self.take_message(state, age) {
+            return (Some(Ok(delivery)), self.after(state));
         }
+        let after = After::default();
         if let Some(missed) = state.backlog.take_last_gap() {
             return (Some(Err(RecvError::Missed(Box::new(missed)))), after);
         }

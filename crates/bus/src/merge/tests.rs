@@ -4,6 +4,7 @@ use super::*;
 use crate::budget::Budget;
 use crate::digest::Digest;
 use crate::message::SharedMessage;
+use crate::topic::Topic;
 
 fn at(key: &str) -> NumberSource {
     NumberSource::At(key.parse().unwrap())
@@ -67,9 +68,8 @@ fn a_number_may_be_in_a_header_or_at_a_place_of_the_payload() {
 #[test]
 fn values_are_the_numbers_that_they_are() {
     fn of<T: Payload>(value: T) -> Option<f64> {
-        let budget = Budget::new(1 << 20);
-        let subject = Arc::from(&b"s"[..]);
-        let shared = SharedMessage::<T>::owning(subject, None, [].into(), value, &budget);
+        let topic = Topic::new(b"s", &Budget::new(1 << 20));
+        let shared = SharedMessage::<T>::owning(topic, None, value);
         NumberSource::Payload.of(&Message::from(&Arc::new(shared)))
     }
     assert_eq!(

@@ -2,13 +2,14 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use floodway_queue::block_until;
 use futures_timer::Delay;
 
-use super::{ANYBODY, Published, Who};
+use super::{Published, Who};
 use crate::bus::Bus;
 use crate::envelope::Envelope;
 use crate::gate::{Gate, Room};
@@ -17,15 +18,16 @@ use crate::outgoing::Outgoing;
 use crate::payload::Carried;
 use crate::publication::{Asked, Full, Grant};
 use crate::queries;
-use crate::report::{PublishError, PublishReport, Refusal};
+use crate::report::{PublishError, PublishReport, Refusal, Tally};
+use crate::route::Route;
 use crate::routes::Known;
 use crate::turns::Turn;
 use crate::waits::{OnWaitCycle, WaitCycle, Waiting};
 
-/// What a try came to. What did not work out is handed back.
-pub(super) enum Attempt<'e, P: Carried + ?Sized, T: Outgoing<P>> {
-    Done(Published<T::Back>),
-    Full(Full<P>, Envelope<'e>, T),
+/// Why a message has not been published; what is left of it is handed back.
+pub(super) enum Unpublished<P: Carried + ?Sized, T> {
+    Refused(Refusal, T),
+    Full(Full<P>, T),
 }
 
 pub(super) fn size_of_message<P: Carried + ?Sized>(
@@ -44,15 +46,25 @@ impl<P: Carried + ?Sized> Bus<P> {
     pub(super) fn publish_now<T: Outgoing<P>>(
         &self,
         who: Option<&Who<P>>,
-        envelope: Envelope<'_>,
+        envelope: &mut Envelope<'_>,
         payload: T,
         now: Option<Instant>,
     ) -> Published<T::Back> {
-        match self.attempt(envelope, payload, who, now) {
-            Attempt::Done(published) => published,
-            Attempt::Full(full, _, payload) => {
+        let mut tally = Tally::default();
+        match self.attempt(envelope, payload, None, who, now, &mut tally) {
+            Ok(()) => Ok(tally.report),
+            Err(unpublished) => Err(self.give_up(unpublished)),
+        }
+    }
+
+    /// The error of somebody who does not wait.
+    #[cold]
+    fn give_up<T: Outgoing<P>>(&self, unpublished: Unpublished<P, T>) -> PublishError<T::Back> {
+        match unpublished {
+            Unpublished::Refused(refusal, payload) => self.refuse(payload, refusal),
+            Unpublished::Full(full, payload) => {
                 let gates = full.targets.iter().filter_map(|target| target.consumer.gate());
-                Err(self.refuse(payload, Refusal::Full(gates.map(Gate::name).collect())))
+                self.refuse(payload, Refusal::Full(gates.map(Gate::name).collect()))
             }
         }
     }
@@ -68,96 +80,93 @@ impl<P: Carried + ?Sized> Bus<P> {
         PublishError { payload: payload.into_back(), refusal }
     }
 
-    /// Publishes a message if there is room for it.
-    pub(super) fn attempt<'e, T: Outgoing<P>>(
+    /// Publishes a message if there is room for it. Who has waited may hold some of that.
+    pub(super) fn attempt<T: Outgoing<P>>(
         &self,
-        envelope: Envelope<'e>,
-        payload: T,
-        who: Option<&Who<P>>,
-        now: Option<Instant>,
-    ) -> Attempt<'e, P, T> {
-        self.attempt_with(envelope, payload, None, who, now)
-    }
-
-    /// The same by somebody who has waited, and holds some of the room.
-    pub(super) fn attempt_with<'e, T: Outgoing<P>>(
-        &self,
-        envelope: Envelope<'e>,
+        envelope: &mut Envelope<'_>,
         payload: T,
         held: Option<Grant<P>>,
         who: Option<&Who<P>>,
         now: Option<Instant>,
-    ) -> Attempt<'e, P, T> {
-        let known = match self.known(&envelope) {
-            Ok(known) => known,
-            Err(refusal) => {
-                return Attempt::Done(Err(self.refuse(payload, refusal)));
-            }
-        };
-        let Known { subject, nth, route: Some(route) } = known else {
-            return Attempt::Done(Ok(PublishReport::default()));
+        tally: &mut Tally,
+    ) -> Result<(), Unpublished<P, T>> {
+        let known = match self.known(envelope) {
+            Ok(Some(known)) => known,
+            Ok(None) => return Ok(()),
+            Err(refusal) => return Err(Unpublished::Refused(refusal, payload)),
         };
         let now = now.unwrap_or_else(Instant::now);
-        let started = Meter::measures(nth).then(Instant::now);
+        let started = Meter::measures(known.nth).then(Instant::now);
+        let Known { topic, mut route, .. } = known;
+        let mut grant = None;
+        if held.is_some() || !route.asks_nobody() {
+            let mut granted = match self.ask(envelope, payload.outgoing(), route, held, now) {
+                Asked::Granted(granted) => granted,
+                Asked::Full(full) => return Err(Unpublished::Full(full, payload)),
+                Asked::Refused(refusal) => return Err(Unpublished::Refused(refusal, payload)),
+            };
+            if !granted.delay().is_zero() && who.is_some_and(Who::is_over_mark) {
+                granted.waive_delay();
+            }
+            tally.report.delay = granted.delay();
+            route = granted.route().clone();
+            grant = Some(granted);
+        }
+        // A query may want nothing of it.
+        if !route.is_empty() {
+            payload.with_message(envelope, topic, |message| {
+                self.hand_over(message, &route, grant, now, tally);
+            });
+        }
+        if let Some(started) = started {
+            self.shared().meter.took(started);
+        }
+        Ok(())
+    }
+
+    /// Asks those who have a say in it: queries who is to get the message, and gates for room.
+    fn ask(
+        &self,
+        envelope: &Envelope<'_>,
+        payload: &P,
+        route: Arc<Route<P>>,
+        held: Option<Grant<P>>,
+        now: Instant,
+    ) -> Asked<P> {
         // If subscriptions have come or gone since, what was given is kept where it still counts.
         let route = match &held {
             Some(grant) if grant.is_of(&route) => grant.route().clone(),
             _ if route.queried.is_empty() => route,
-            _ => {
-                let view = envelope.view(payload.outgoing());
-                queries::route_of(&route, &view, &self.shared().query_meter)
-            }
+            _ => queries::route_of(&route, &envelope.view(payload), &self.shared().query_meter),
         };
-        if route.is_empty() {
-            return Attempt::Done(Ok(PublishReport::default()));
-        }
-        let held = held.map(|grant| grant.moved_to(&route));
+        let bytes = (envelope.size() + payload.size()) as u64;
         let grant = match held {
-            None if !route.has_gates => Grant::new(route, 0),
-            held => {
-                let size = size_of_message(&envelope, &payload);
-                let grant = held.unwrap_or_else(|| Grant::new(route, size));
-                match grant.complete(self, ANYBODY, now) {
-                    Asked::Granted(mut grant) => {
-                        if grant.has_delay() && who.is_some_and(Who::is_over_mark) {
-                            grant.waive_delay();
-                        }
-                        grant
-                    }
-                    Asked::Full(full) => return Attempt::Full(full, envelope, payload),
-                    Asked::Refused(refusal) => {
-                        return Attempt::Done(Err(self.refuse(payload, refusal)));
-                    }
-                }
-            }
+            Some(grant) => grant.moved_to(&route),
+            None => Grant::new(route, bytes),
         };
-        let report = payload.with_message(envelope, subject, self.budget(), |message| {
-            self.hand_over(message, grant, ANYBODY, now)
-        });
-        if let Some(started) = started {
-            self.shared().meter.took(started);
-        }
-        Attempt::Done(Ok(report))
+        grant.complete(self, now)
     }
 
     pub(super) fn publish_as<T: Outgoing<P>>(
         &self,
         who: Option<&Who<P>>,
-        envelope: Envelope<'_>,
+        envelope: &mut Envelope<'_>,
         payload: T,
         deadline: Option<Instant>,
     ) -> Published<T::Back> {
-        match self.attempt(envelope, payload, who, None) {
-            Attempt::Done(Ok(report)) if !report.delay.is_zero() => {
-                // What was published is published, also if the bus is stopped meanwhile.
-                self.shared().meter.delayed(report.delay);
-                std::thread::sleep(report.delay);
+        let mut tally = Tally::default();
+        match self.attempt(envelope, payload, None, who, None, &mut tally) {
+            Ok(()) => {
+                let report = tally.report;
+                if !report.delay.is_zero() {
+                    // What was published is published, also if the bus is stopped meanwhile.
+                    self.shared().meter.delayed(report.delay);
+                    std::thread::sleep(report.delay);
+                }
                 Ok(report)
             }
-            Attempt::Done(published) => published,
-            Attempt::Full(full, envelope, payload) => {
-                let mut waiting =
-                    pin!(self.wait_and_publish(who, full, envelope, payload, deadline));
+            Err(unpublished) => {
+                let mut waiting = pin!(self.wait_and_publish(who, unpublished, envelope, deadline));
                 block(|cx| waiting.as_mut().poll(cx))
             }
         }
@@ -166,29 +175,33 @@ impl<P: Carried + ?Sized> Bus<P> {
     pub(super) async fn publish_as_async<T: Outgoing<P>>(
         &self,
         who: Option<&Who<P>>,
-        envelope: Envelope<'_>,
+        envelope: &mut Envelope<'_>,
         payload: T,
         deadline: Option<Instant>,
     ) -> Published<T::Back> {
-        match self.attempt(envelope, payload, who, None) {
-            Attempt::Done(published) => self.pay(published).await,
-            Attempt::Full(full, envelope, payload) => {
-                self.wait_and_publish(who, full, envelope, payload, deadline).await
-            }
+        let mut tally = Tally::default();
+        match self.attempt(envelope, payload, None, who, None, &mut tally) {
+            Ok(()) => Ok(self.pay(tally.report).await),
+            Err(unpublished) => self.wait_and_publish(who, unpublished, envelope, deadline).await,
         }
     }
 
     async fn wait_and_publish<T: Outgoing<P>>(
         &self,
         who: Option<&Who<P>>,
-        mut full: Full<P>,
-        mut envelope: Envelope<'_>,
-        mut payload: T,
+        mut unpublished: Unpublished<P, T>,
+        envelope: &mut Envelope<'_>,
         deadline: Option<Instant>,
     ) -> Published<T::Back> {
         let started = Instant::now();
         loop {
-            let size = size_of_message(&envelope, &payload);
+            let (full, payload) = match unpublished {
+                Unpublished::Full(full, payload) => (full, payload),
+                Unpublished::Refused(refusal, payload) => {
+                    return Err(self.refuse(payload, refusal));
+                }
+            };
+            let size = size_of_message(envelope, &payload);
             let waits = &self.shared().waits;
             let enter = |who: &Who<P>| waits.enter((who.id, &who.name), full.targets.clone(), size);
             let held = self.room_in(&full, size, started, deadline, who.map(enter)).await;
@@ -196,14 +209,13 @@ impl<P: Carried + ?Sized> Bus<P> {
                 Ok(held) => held,
                 Err(refusal) => return Err(self.refuse(payload, refusal)),
             };
-            match self.attempt_with(envelope, payload, held, who, None) {
-                Attempt::Done(published) => {
+            let mut tally = Tally::default();
+            match self.attempt(envelope, payload, held, who, None, &mut tally) {
+                Ok(()) => {
                     self.shared().meter.waited(started);
-                    return self.pay(published).await;
+                    return Ok(self.pay(tally.report).await);
                 }
-                Attempt::Full(still, back, given) => {
-                    (full, envelope, payload) = (still, back, given);
-                }
+                Err(still) => unpublished = still,
             }
         }
     }
@@ -247,14 +259,12 @@ impl<P: Carried + ?Sized> Bus<P> {
     }
 
     /// Waits out the delay that a message was published with.
-    async fn pay<B>(&self, published: Published<B>) -> Published<B> {
-        if let Ok(report) = &published
-            && report.delay > Duration::ZERO
-        {
+    async fn pay(&self, report: PublishReport) -> PublishReport {
+        if report.delay > Duration::ZERO {
             self.shared().meter.delayed(report.delay);
             Delay::new(report.delay).await;
         }
-        published
+        report
     }
 }
 

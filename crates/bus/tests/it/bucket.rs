@@ -6,7 +6,7 @@ use std::task::{Wake, Waker};
 use std::time::Instant;
 
 use floodway::{
-    Bus, Consumer, ConsumerId, EndReason, Filter, Message, Runs, SubscriptionKey, Taken,
+    Bus, Consumer, ConsumerId, EndReason, Filter, Message, Runs, SubscriptionKey, Taken, Tally,
 };
 
 /// How full a bucket is, as push-back sees it.
@@ -90,7 +90,7 @@ impl Bucket {
 }
 
 impl Consumer for Queue {
-    fn deliver(&self, runs: Runs<'_>, _now: Instant) -> Taken {
+    fn deliver(&self, runs: Runs<'_>, _now: Instant, tally: &mut Tally) -> Taken {
         let mut call = Vec::new();
         for (key, run) in runs.iter() {
             let subject =
@@ -100,7 +100,8 @@ impl Consumer for Queue {
         let queued = call.len() as u64;
         self.calls.lock().unwrap().push(call);
         self.received.fetch_add(queued, Ordering::Relaxed);
-        Taken { queued, over_mark: self.is_over_mark(false), ..Taken::default() }
+        tally.queue(queued);
+        Taken { over_mark: self.is_over_mark(false), ..Taken::default() }
     }
 
     fn wake(&self, _now: Instant) {}

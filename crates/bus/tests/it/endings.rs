@@ -1,6 +1,6 @@
 //! A subscription that ends always has a reason, and what was queued before is read first.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -155,6 +155,75 @@ fn racing_ends_leave_one_reason_that_never_changes() {
     drop(next);
     assert_eq!((bus.subscription_count(), bus.consumer_count()), (0, 0));
     assert_eq!(bus.budget().used(), 0);
+}
+
+/// Both begin at once: neither sleeps, nor lets go of its CPU where the other is about to come, for
+/// what they race for takes less than a microsecond.
+fn meet(arrived: &AtomicUsize, at: usize) {
+    arrived.fetch_add(1, Ordering::AcqRel);
+    let mut looked = 0;
+    while arrived.load(Ordering::Acquire) < 2 * at {
+        looked += 1;
+        if looked % 100 == 0 { thread::yield_now() } else { std::hint::spin_loop() }
+    }
+}
+
+// checklist: B1
+#[test]
+fn a_million_evictions_race_an_unsubscribe_and_no_reason_changes() {
+    const ROUNDS: usize = 62_500;
+    /// At once: few, so that the two are about the same one most of the time.
+    const RACING: usize = 16;
+    let bus = Bus::default();
+    let (next, arrived) = (Mutex::new(Arc::new(Vec::new())), AtomicUsize::new(0));
+    let reasons = |all: &[Subscription]| all.iter().map(Subscription::end_reason).collect();
+    // The first that it sees, when it is through, and how many are others when both are; a panic
+    // here would leave the other waiting.
+    let compare = |all: &[Subscription], round: usize| -> (Vec<Option<EndReason>>, usize) {
+        let seen: Vec<_> = reasons(all);
+        meet(&arrived, 3 * round + 2);
+        let later: Vec<_> = reasons(all);
+        let is_same = |(seen, later): (&Option<EndReason>, _)| seen.is_some() && *seen == later;
+        let others = seen.iter().zip(later).filter(|pair| !is_same(pair.clone())).count();
+        (seen, others)
+    };
+    let (evicted, told, changed) = thread::scope(|scope| {
+        let evicting = scope.spawn(|| {
+            let (mut evicted, mut told, mut changed) = (0, 0, 0);
+            for round in 0..ROUNDS {
+                let all: Vec<_> = (0..RACING).map(|_| subscribe(&bus, 1)).collect();
+                let all = Arc::new(all);
+                // There is no room for another one, and the way to all of them is known.
+                let filled = bus.publish("s", "x").map_or(0, |report| report.queued);
+                changed += RACING - filled as usize;
+                *next.lock().unwrap() = all.clone();
+                meet(&arrived, 3 * round + 1);
+                told += bus.publish("s", "x").map_or(0, |report| report.lost());
+                let (seen, others) = compare(&all, round);
+                changed += others;
+                let is_by_it = |reason: &EndReason| reason.is_slow_consumer();
+                evicted += seen.iter().flatten().filter(|reason| is_by_it(reason)).count();
+                meet(&arrived, 3 * round + 3);
+            }
+            (evicted, told, changed)
+        });
+        let mut others_changed = 0;
+        for round in 0..ROUNDS {
+            meet(&arrived, 3 * round + 1);
+            let all = next.lock().unwrap().clone();
+            // The publisher begins with the first, and is fast: it is met everywhere in turn.
+            (0..RACING).for_each(|n| all[(n + round) % RACING].unsubscribe());
+            others_changed += compare(&all, round).1;
+            meet(&arrived, 3 * round + 3);
+        }
+        let (evicted, told, changed) = evicting.join().unwrap();
+        (evicted, told, changed + others_changed)
+    });
+    assert_eq!(changed, 0, "reasons that have changed or are missing");
+    assert_eq!(told, evicted as u64, "the publisher is told of those it was first to end");
+    assert!(0 < evicted && evicted < ROUNDS * RACING, "{evicted}: they did not race");
+    next.into_inner().unwrap();
+    assert_eq!((bus.subscription_count(), bus.consumer_count()), (0, 0));
 }
 
 // checklist: B2

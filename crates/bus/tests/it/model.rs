@@ -255,7 +255,9 @@ impl World {
                 }
             }
             Op::Sweep { late } => {
-                self.bus.sweep(Instant::now() + if late { BEHIND } else { Duration::ZERO });
+                // When somebody last moved is known to a tick of the system's clock.
+                let too_late = BEHIND + Duration::from_millis(10);
+                self.bus.sweep(Instant::now() + if late { too_late } else { Duration::ZERO });
                 if late {
                     self.pairs.iter_mut().for_each(|pair| pair.model.sweep_late());
                 }

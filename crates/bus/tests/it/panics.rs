@@ -148,6 +148,38 @@ fn a_waker_may_publish_and_receive_on_the_same_bus() {
     assert!(alarm.left.load(Ordering::SeqCst) < 1000, "it was woken");
 }
 
+/// A waker that comes into the line that it is woken from, and leaves it again.
+struct Joins {
+    bus: Bus,
+    woken: AtomicU64,
+}
+
+impl Wake for Joins {
+    fn wake(self: Arc<Self>) {
+        self.woken.fetch_add(1, Ordering::SeqCst);
+        let mut waiting = Box::pin(self.bus.publish_wait_async("s", "another", None));
+        _ = waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    }
+}
+
+// checklist: B8
+#[test]
+fn a_waker_may_wait_for_room_where_it_is_woken() {
+    let bus = Bus::default();
+    let block = Policy::Block { patience: None };
+    let queue = subscribe(&bus, SubscribeOptions::default().policy(block).max_messages(1));
+    bus.publish("s", "first").unwrap();
+    let alarm = Arc::new(Joins { bus: bus.clone(), woken: AtomicU64::new(0) });
+    let waker = Waker::from(alarm.clone());
+    let mut publishing = Box::pin(bus.publish_wait_async("s", "second", None));
+    assert!(publishing.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    queue.recv().unwrap();
+    assert_eq!(alarm.woken.load(Ordering::SeqCst), 1);
+    // It stood behind, and has not taken the room.
+    assert!(publishing.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+    assert_eq!(&queue.recv().unwrap().payload()[..], b"second");
+}
+
 // checklist: B8
 #[test]
 fn a_handler_that_republishes_with_all_capacities_one_never_hangs() {

@@ -1,5 +1,7 @@
 //! Subscriptions that choose by content, against queries evaluated one by one.
 
+mod remembered;
+
 use std::time::Instant;
 
 use floodway::{

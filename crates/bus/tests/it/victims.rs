@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use floodway::{
     Bus, BusConfig, Charge, Consumer, Delivery, EndReason, Filter, Limits, LossReason, Missed,
-    Policy, Runs, SharedMessage, SubscribeOptions, SubscriptionKey, Taken,
+    Policy, Runs, SharedMessage, SubscribeOptions, SubscriptionKey, Taken, Tally,
 };
 
 use crate::paused::Paused;
@@ -89,7 +89,7 @@ struct Holder {
 }
 
 impl Consumer for Holder {
-    fn deliver(&self, _: Runs<'_>, _: Instant) -> Taken {
+    fn deliver(&self, _: Runs<'_>, _: Instant, _: &mut Tally) -> Taken {
         Taken::default()
     }
 

@@ -47,18 +47,17 @@ impl Paths {
         payload: &'p [u8],
         values: &mut Vec<Value<'p>>,
     ) -> Result<(), Malformed> {
-        // Reads all of it, so that what follows meets no mistake.
-        let whole: &RawValue = serde_json::from_slice(payload).map_err(|_| Malformed)?;
+        let text = str::from_utf8(payload).map_err(|_| Malformed)?;
         let mut put = |event: usize, key: usize, text: Cow<'p, [u8]>| {
             values.push(Value { key, event, text });
         };
         match &self.events {
-            None => self.values.visit(whole, &mut |key, raw| {
+            None => self.values.read(text, &mut |key, raw| {
                 scalars(raw, &mut |text| {
                     put(0, key, text);
                 });
             }),
-            Some(events) => events.visit(whole, &mut |_, raw| {
+            Some(events) => events.read(text, &mut |_, raw| {
                 let elements = serde_json::from_str(raw.get()).unwrap_or_else(|_| vec![raw]);
                 for (event, element) in elements.into_iter().enumerate() {
                     // The first event of a message is its own: headers.
@@ -70,7 +69,6 @@ impl Paths {
                 }
             }),
         }
-        Ok(())
     }
 }
 
@@ -100,6 +98,24 @@ impl Node {
         Ok(())
     }
 
+    /// Calls `each` with what is at each wanted place of a payload, which is read once. If there
+    /// is a mistake in it, that may be after some of them.
+    fn read<'p>(
+        &self,
+        text: &'p str,
+        each: &mut dyn FnMut(usize, &'p RawValue),
+    ) -> Result<(), Malformed> {
+        let has_below = text.trim_ascii_start().starts_with(['{', '[']);
+        if !self.keys.is_empty() || self.below.is_empty() || !has_below {
+            let whole = serde_json::from_str(text).map_err(|_| Malformed)?;
+            self.visit(whole, each);
+            return Ok(());
+        }
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let read = reader.deserialize_any(Below { node: self, each });
+        read.and_then(|()| reader.end()).map_err(|_| Malformed)
+    }
+
     /// Calls `each` with what is at each wanted place.
     fn visit<'p>(&self, raw: &'p RawValue, each: &mut dyn FnMut(usize, &'p RawValue)) {
         for key in &self.keys {
@@ -109,7 +125,7 @@ impl Node {
             return;
         }
         let mut reader = serde_json::Deserializer::from_str(raw.get());
-        // The whole text was read before, and had no mistake.
+        // Only what was read before, and had no mistake, is a raw value.
         let _read = reader.deserialize_any(Below { node: self, each });
     }
 
@@ -185,6 +201,9 @@ fn scalars<'p>(raw: &'p RawValue, put: &mut dyn FnMut(Cow<'p, [u8]>)) {
     let text = raw.get();
     match text.as_bytes().first() {
         Some(b'"') => {
+            if memchr::memchr(b'\\', text.as_bytes()).is_none() {
+                return put(Cow::Borrowed(&text.as_bytes()[1..text.len() - 1]));
+            }
             if let Ok(Name(text)) = serde_json::from_str(text) {
                 put(match text {
                     Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
@@ -205,3 +224,6 @@ fn scalars<'p>(raw: &'p RawValue, put: &mut dyn FnMut(Cow<'p, [u8]>)) {
         Some(_) => put(Cow::Borrowed(text.as_bytes())),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,6 +136,27 @@ fn equal_queries_are_one() {
 }
 
 #[test]
+fn what_queries_ask_for_is_known_as_long_as_they_are_there() {
+    let mut index = Index::new();
+    let asked = |index: &Index<u32>| {
+        let keys = ["a", "b", "t.x", "t.x.y", "x", "t", "c"];
+        keys.map(|key| u8::from(index.asks_for(key.as_bytes())))
+    };
+    assert_eq!(asked(&index), [0; 7]);
+    index.insert(1, "a = 'x' AND NOT b CONTAINS 'y'".parse().unwrap());
+    index.insert(2, "a='x'AND NOT b CONTAINS 'y'".parse().unwrap());
+    index.insert(3, "t EXISTS OR b = 5".parse().unwrap());
+    // `t` is also the type of `t.x`; the type of `t.x.y` is another.
+    assert_eq!(asked(&index), [1, 1, 1, 0, 0, 1, 0]);
+    index.remove(&1);
+    assert_eq!(asked(&index), [1, 1, 1, 0, 0, 1, 0], "an equal one is still there");
+    index.remove(&2);
+    assert_eq!(asked(&index), [0, 1, 1, 0, 0, 1, 0]);
+    index.remove(&3);
+    assert_eq!(asked(&index), [0; 7]);
+}
+
+#[test]
 fn a_key_has_one_query() {
     let mut index = Index::new();
     assert_eq!(index.insert(1, "a = 1".parse().unwrap()), None);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use floodway::{
     Consumer, EndReason, Extract, Extraction, Filter, Limits, Message, Missed, Overflow,
-    PushbackMode, Query, Runs, SubscriptionKey, Taken,
+    PushbackMode, Query, Runs, SubscriptionKey, Taken, Tally,
 };
 use floodway_broker::{
     Access, Broker, BrokerConfig, Framing, Identity, Notes, Report, Rules, Session, Sid,
@@ -186,8 +186,8 @@ impl Client {
 struct Receiver(Arc<Session>);
 
 impl Consumer for Receiver {
-    fn deliver(&self, runs: Runs<'_>, now: Instant) -> Taken {
-        self.0.deliver(runs, &Bare, now, || ()).taken
+    fn deliver(&self, runs: Runs<'_>, now: Instant, tally: &mut Tally) -> Taken {
+        self.0.deliver(runs, &Bare, now, || (), tally).taken
     }
 
     fn wake(&self, _now: Instant) {}

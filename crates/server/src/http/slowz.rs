@@ -107,6 +107,10 @@ struct Row {
     authorized_user: Option<String>,
     sid: String,
     subject: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dialect: Option<&'static str>,
     policy: &'static str,
     limits: LimitsShown,
     state: &'static str,
@@ -143,6 +147,8 @@ impl Row {
             cid: episode.cid,
             ip: episode.peer.ip().to_string(),
             port: episode.peer.port(),
+            query: episode.query.as_ref().map(|query| query.text.to_string()),
+            dialect: episode.query.as_ref().map(|query| query.dialect),
             policy: episode.policy,
             limits: LimitsShown::of(&episode.limits),
             state: episode.outcome.name(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
 
-use floodway::{Consumer, EndReason, Filter, Runs, SubscriptionKey, Taken};
+use floodway::{Consumer, EndReason, Filter, Runs, SubscriptionKey, Taken, Tally};
 use floodway_broker::{Session, WriteEnd};
 use floodway_queue::{BlockPool, ByteQueue};
 use mio::net::TcpStream;
@@ -152,8 +152,9 @@ fn write_out(socket: &TcpStream, queue: &mut ByteQueue, pool: &BlockPool) -> (us
 }
 
 impl Consumer for Connection {
-    fn deliver(&self, runs: Runs<'_>, now: Instant) -> Taken {
-        let delivered = self.session.deliver(runs, &self.framing(), now, || self.flush(now));
+    fn deliver(&self, runs: Runs<'_>, now: Instant, tally: &mut Tally) -> Taken {
+        let write = || self.flush(now);
+        let delivered = self.session.deliver(runs, &self.framing(), now, write, tally);
         if delivered.ended || delivered.ended_alone {
             self.shard.send(Command::Ended(self.place));
         }

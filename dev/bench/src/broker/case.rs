@@ -9,6 +9,7 @@ use super::flow::{Flow, Route};
 use super::idle::Idle;
 use super::outcome::{Bar, Metric, Outcome};
 use super::policy::{Kept, Missed};
+use super::queries::Queries;
 use super::slow::Slow;
 
 /// The CPU of the one-CPU cases, unless another is asked for.
@@ -35,6 +36,8 @@ pub(crate) enum Group {
     Crowd,
     /// What each policy costs, kept up with or not
     Policy,
+    /// One subscriber beside a thousand whose queries do not match
+    Queries,
 }
 
 impl Group {
@@ -46,7 +49,7 @@ impl Group {
     /// Repetitions that are enough: those that compare within a run need fewer of them.
     pub(crate) fn runs(self) -> u32 {
         match self {
-            Group::Slow | Group::Crowd | Group::Policy => 3,
+            Group::Slow | Group::Crowd | Group::Policy | Group::Queries => 3,
             _ => 5,
         }
     }
@@ -81,6 +84,7 @@ enum Work {
     Crowd(Crowd),
     Kept(Kept),
     Missed(Missed),
+    Queries(Queries),
 }
 
 impl Case {
@@ -114,6 +118,7 @@ impl Entry {
             Work::Crowd(crowd) => crowd.run(contender, cpu),
             Work::Kept(kept) => kept.run(contender, cpu),
             Work::Missed(missed) => missed.run(contender, cpu),
+            Work::Queries(queries) => queries.run(contender, cpu),
         }
     }
 
@@ -122,7 +127,9 @@ impl Entry {
         match self.work {
             Work::Flow(_) | Work::Ask(_) | Work::Idle(_) | Work::Stall(_) => true,
             Work::Slow(slow) => slow.takes_part(kind),
-            Work::Crowd(_) | Work::Kept(_) | Work::Missed(_) => kind == Kind::Floodway,
+            Work::Crowd(_) | Work::Kept(_) | Work::Missed(_) | Work::Queries(_) => {
+                kind == Kind::Floodway
+            }
         }
     }
 
@@ -135,6 +142,7 @@ impl Entry {
             Work::Crowd(crowd) => crowd.bars(),
             Work::Kept(_) => Kept::bars(),
             Work::Missed(_) => Missed::bars(),
+            Work::Queries(_) => Queries::bars(),
         }
     }
 
@@ -147,6 +155,7 @@ impl Entry {
             Work::Crowd(crowd) => crowd.connections(),
             Work::Kept(kept) => kept.subscribers + 2,
             Work::Missed(_) => 4,
+            Work::Queries(_) => Queries::CONNECTIONS,
         }
     }
 }
@@ -192,6 +201,7 @@ fn tables(group: Group, shorten: impl Fn(u64) -> u64, quick: bool) -> Vec<(Strin
         Group::Slow => tables::slow(quick),
         Group::Crowd => tables::crowd(quick),
         Group::Policy => tables::policy(quick),
+        Group::Queries => tables::queries(quick),
         _ => {
             let single = |(title, work)| (title, vec![Entry { label: "", work }]);
             works(group, shorten, quick).into_iter().map(single).collect()
@@ -230,7 +240,7 @@ fn works(group: Group, shorten: impl Fn(u64) -> u64, quick: bool) -> Vec<(String
             let flow = shared(8, 128, 4_000_000);
             vec![("128 B 1→8 without and with one stalled".to_owned(), Work::Stall(flow))]
         }
-        Group::Slow | Group::Crowd | Group::Policy => Vec::new(),
+        Group::Slow | Group::Crowd | Group::Policy | Group::Queries => Vec::new(),
     }
 }
 

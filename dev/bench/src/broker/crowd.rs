@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::contender::{Contender, Extras, Running};
+use super::form::Form;
 use super::link::{Link, Target};
 use super::outcome::{Bar, Metric, Outcome};
 use super::pages::{Account, Pages};
@@ -116,7 +117,8 @@ impl Crowd {
         let target = server.target();
         let pages = server.pages().ok_or("it has no status pages")?;
         let (subjects, rate, burst) = (1, self.rate, 1);
-        let stream = Stream { subscribers: HEALTHY, subjects, size: SIZE, rate, burst, wish: None };
+        let (form, size, wish) = (Form::Bare, SIZE, None);
+        let stream = Stream { subscribers: HEALTHY, subjects, form, size, rate, burst, wish };
         let peaks = Mutex::default();
         let (alone, calm) = stream.run(target, |flowing| {
             flowing.window(WARM_UP);

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Barrier;
 use std::thread;
 
+use super::form::Form;
 use super::ledger::Ledger;
 use super::link::{Link, Target};
 use super::outcome::{Metric, Outcome};
@@ -144,6 +145,7 @@ impl Flow {
                 Route::Pairs => vec![subject(index)],
                 Route::Each(subjects) => (0..subjects).map(subject).collect(),
             },
+            form: Form::Bare,
             size: self.size,
             count: self.count / self.publishers as u64,
             rate: self.rate.map(|rate| rate / self.publishers as f64),

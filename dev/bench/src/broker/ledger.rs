@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::form::Form;
 use super::payload::Stamp;
 
 /// Everything that must not happen to a message; all zero in a good run.
@@ -51,6 +52,7 @@ pub(crate) const ENDLESS: u64 = 1 << 48;
 pub(crate) struct Ledger {
     first_publisher: u16,
     tracks: Vec<Track>,
+    form: Form,
     size: usize,
     expected: u64,
     received: u64,
@@ -63,7 +65,13 @@ impl Ledger {
     pub(crate) fn new(first_publisher: u16, publishers: usize, count: u64, size: usize) -> Self {
         let tracks = (0..publishers).map(|_| Track::new(count)).collect();
         let expected = count * publishers as u64;
-        Ledger { first_publisher, tracks, size, expected, received: 0, damaged: 0 }
+        let form = Form::default();
+        Ledger { first_publisher, tracks, form, size, expected, received: 0, damaged: 0 }
+    }
+
+    /// Messages look like this.
+    pub(crate) fn of(self, form: Form) -> Self {
+        Ledger { form, ..self }
     }
 
     /// Expects messages of one publisher without knowing how many, until [`Ledger::close`].
@@ -79,7 +87,7 @@ impl Ledger {
 
     /// Books one payload; the stamp if it counts as a delivery.
     pub(crate) fn book(&mut self, payload: &[u8]) -> Option<Stamp> {
-        let Some(stamp) = Stamp::read(payload, self.size) else {
+        let Some(stamp) = self.form.read(payload, self.size) else {
             self.damaged += 1;
             return None;
         };

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::contender::{Contender, Extras};
+use super::form::Form;
 use super::link::Link;
 use super::outcome::{Bar, Metric, Outcome};
 use super::pages::{Account, Pages};
@@ -66,6 +67,7 @@ impl Kept {
         let stream = |wish| Stream {
             subscribers: self.subscribers,
             subjects: if self.policy == Policy::Conflate { MANY_KEYS } else { 1 },
+            form: Form::Bare,
             size: SIZE,
             rate: Some(RATE),
             burst: self.burst,
@@ -120,8 +122,9 @@ impl Missed {
     pub(crate) fn run(&self, contender: &Contender, cpu: Option<usize>) -> Outcome {
         let server = contender.start_with(cpu, &Extras { pages: true, ..Extras::default() })?;
         let pages = server.pages().ok_or("it has no status pages")?;
-        let (subjects, rate, burst) = (self.subjects, Some(RATE), BURST);
-        let stream = Stream { subscribers: 1, subjects, size: SIZE, rate, burst, wish: None };
+        let (subjects, form, size) = (self.subjects, Form::Bare, SIZE);
+        let (rate, burst, wish) = (Some(RATE), BURST, None);
+        let stream = Stream { subscribers: 1, subjects, form, size, rate, burst, wish };
         let target = server.target();
         let script = |flowing: &mut Flowing| {
             let mut stalled = Link::open_narrow(target, SOCKET).map_err(|e| e.to_string())?;

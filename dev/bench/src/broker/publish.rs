@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use super::form::Form;
 use super::link::Link;
 use super::payload::{self, Stamp};
 use super::watch::Watch;
@@ -18,6 +19,7 @@ pub(crate) struct Load {
     pub(crate) publisher: u16,
     /// Taken in turn; all of the same length.
     pub(crate) subjects: Vec<String>,
+    pub(crate) form: Form,
     pub(crate) size: usize,
     pub(crate) count: u64,
     /// Messages per second; `None` is flat out.
@@ -94,8 +96,9 @@ struct Reel {
     bytes: Vec<u8>,
     /// Bytes of one command: all are equally long.
     pitch: usize,
-    /// Where in a command the payload is.
-    payload_at: usize,
+    form: Form,
+    /// Bytes of the header block and of the payload, which close the command.
+    header: usize,
     size: usize,
     commands: u64,
     /// Commands in one write.
@@ -105,22 +108,25 @@ struct Reel {
 
 impl Reel {
     fn new(load: &Load, link: &Link) -> Self {
-        let blank = payload::blank(load.size);
+        let (header, blank) = (load.form.header(), load.form.blank(load.size));
         let mut bytes = Vec::new();
         let mut commands = 0_usize;
         // At least one write's worth, in whole rounds of the subjects: a reel starts again where
         // it began.
         while bytes.len() < WRITE_SIZE || !commands.is_multiple_of(load.subjects.len()) {
             let subject = &load.subjects[commands % load.subjects.len()];
-            link.protocol().publish(&mut bytes, subject, "", &blank);
+            match header.as_str() {
+                "" => link.protocol().publish(&mut bytes, subject, "", &blank),
+                header => link.protocol().publish_with(&mut bytes, subject, header, &blank),
+            }
             commands += 1;
         }
         let pitch = bytes.len() / commands;
         Reel {
             bytes,
             pitch,
-            // The payload and its line end close the command.
-            payload_at: pitch - blank.len() - 2,
+            form: load.form,
+            header: header.len(),
             size: blank.len(),
             commands: commands as u64,
             batch: (WRITE_SIZE / pitch).max(1) as u64,
@@ -144,9 +150,12 @@ impl Reel {
         let begin = self.next as usize * self.pitch;
         let end = begin + batch as usize * self.pitch;
         let stretch = &mut self.bytes[begin..end];
+        // The line end is behind the payload.
+        let body_at = self.pitch - 2 - self.size - self.header;
         for (sequence, command) in (first..).zip(stretch.chunks_exact_mut(self.pitch)) {
             let stamp = Stamp { publisher, sequence, sent_at: sent_at(sequence) };
-            stamp.write(&mut command[self.payload_at..self.payload_at + self.size]);
+            let (header, rest) = command[body_at..].split_at_mut(self.header);
+            self.form.stamp(stamp, header, &mut rest[..self.size]);
         }
         self.next = (self.next + batch) % self.commands;
         stretch

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 
 use super::contender::{Contender, Extras, Kind};
+use super::form::Form;
 use super::link::{Link, Target};
 use super::outcome::{Bar, Metric, Outcome};
 use super::pages::{Account, Pages};
@@ -138,6 +139,7 @@ impl Slow {
         let stream = Stream {
             subscribers: self.healthy,
             subjects: self.subjects,
+            form: Form::Bare,
             size: SIZE,
             rate: None,
             burst: 1,

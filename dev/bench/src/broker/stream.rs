@@ -13,6 +13,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::flow::subject;
+use super::form::Form;
 use super::ledger::{ENDLESS, Ledger};
 use super::link::{Link, Target};
 use super::payload;
@@ -28,6 +29,8 @@ pub(crate) struct Stream {
     pub(crate) subscribers: usize,
     /// Subjects the publisher takes in turn; each subscriber hears all.
     pub(crate) subjects: usize,
+    pub(crate) form: Form,
+    /// Bytes of a payload.
     pub(crate) size: usize,
     /// Messages per second, with latency recorded; `None` is flat out.
     pub(crate) rate: Option<f64>,
@@ -148,7 +151,7 @@ impl Stream {
                 }
             }
             ports.push(link.port()?);
-            links.push((link, Ledger::open_ended(self.size)));
+            links.push((link, Ledger::open_ended(self.size).of(self.form)));
         }
         Ok((links, ports))
     }
@@ -157,6 +160,7 @@ impl Stream {
         Load {
             publisher: 0,
             subjects: (0..self.subjects).map(subject).collect(),
+            form: self.form,
             size: self.size,
             count: ENDLESS,
             rate: self.rate,

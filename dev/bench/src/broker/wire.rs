@@ -58,6 +58,14 @@ impl Protocol {
         out.extend_from_slice(b"\r\n");
     }
 
+    /// Appends a publish of `payload` behind a header block; only NATS has those.
+    pub(crate) fn publish_with(self, out: &mut Vec<u8>, subject: &str, header: &str, body: &[u8]) {
+        let (head, total) = (header.len(), header.len() + body.len());
+        out.extend_from_slice(format!("HPUB {subject} {head} {total}\r\n{header}").as_bytes());
+        out.extend_from_slice(body);
+        out.extend_from_slice(b"\r\n");
+    }
+
     /// The first whole item of `bytes`.
     pub(crate) fn scan(self, bytes: &[u8]) -> Step<'_> {
         match self {

@@ -56,11 +56,12 @@ pub(crate) struct Wish {
     pub(crate) policy: Policy,
     pub(crate) messages: Option<u64>,
     pub(crate) ttl_ms: Option<u64>,
+    pub(crate) query: Option<&'static str>,
 }
 
 impl Wish {
     pub(crate) fn new(policy: Policy) -> Wish {
-        Wish { policy, messages: None, ttl_ms: None }
+        Wish { policy, messages: None, ttl_ms: None, query: None }
     }
 
     fn request(&self, filter: &str, deliver: &str) -> Value {
@@ -76,7 +77,12 @@ impl Wish {
         if let Some(ttl) = self.ttl_ms {
             limits.insert("ttl".to_owned(), json!(format!("{ttl}ms")));
         }
-        json!({ "filter": filter, "deliver": deliver, "overflow": overflow, "limits": limits })
+        let mut request =
+            json!({ "filter": filter, "deliver": deliver, "overflow": overflow, "limits": limits });
+        if let Some(query) = self.query {
+            request["query"] = json!(query);
+        }
+        request
     }
 
     /// Asks for it and waits for the answer. Nothing is delivered before [`subscribe`] to the
@@ -95,6 +101,39 @@ impl Wish {
         }
         Err(io::Error::other(format!("{} was refused: {answer}", self.policy.name())))
     }
+}
+
+/// Subscribes to `filter` by each of `queries`, which are not more than the server lets wait for
+/// their SUB, and waits until it has them all. They are named from 3 on.
+pub(crate) fn subscribe_by_queries(
+    link: &mut Link,
+    filter: &str,
+    queries: &[String],
+) -> io::Result<()> {
+    let inbox = format!("_INBOX.bench.{}", link.port()?);
+    let mut text = format!("SUB {inbox} 2\r\n");
+    for (sid, query) in (3..).zip(queries) {
+        let deliver = format!("{inbox}.{sid}");
+        let request = json!({ "filter": filter, "deliver": deliver, "query": query }).to_string();
+        let size = request.len();
+        let _ = write!(text, "PUB {API_SUBSCRIBE} {inbox} {size}\r\n{request}\r\n");
+    }
+    let (mut granted, mut refusal) = (0, None);
+    link.send(text.as_bytes())?;
+    link.sync_with(|payload| match serde_json::from_slice::<Value>(payload) {
+        Ok(answer) if answer["ok"] == true => granted += 1,
+        _ => refusal = Some(String::from_utf8_lossy(payload).into_owned()),
+    })?;
+    if granted < queries.len() {
+        let text = refusal.unwrap_or_else(|| "it was not answered".to_owned());
+        return Err(io::Error::other(format!("a query was refused: {text}")));
+    }
+    let mut commands = b"UNSUB 2\r\n".to_vec();
+    for sid in (3..).take(queries.len()) {
+        link.protocol().subscribe(&mut commands, &format!("{inbox}.{sid}"), sid);
+    }
+    link.send(&commands)?;
+    link.sync()
 }
 
 /// Subscribes without waiting: the stream begins.
@@ -121,5 +160,7 @@ mod tests {
         let ttl = Wish { ttl_ms: Some(20), ..Wish::new(Policy::Ttl) }.request("a", "b");
         assert_eq!(ttl["overflow"], json!({ "policy": "drop-oldest" }));
         assert_eq!(ttl["limits"], json!({ "ttl": "20ms" }));
+        let queried = Wish { query: Some("a = 'b'"), ..Wish::new(Policy::Disconnect) };
+        assert_eq!(queried.request("a", "b")["query"], "a = 'b'");
     }
 }

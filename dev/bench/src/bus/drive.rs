@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
 
@@ -16,8 +15,6 @@ use super::tally::{Pace, Tally};
 pub(super) struct Load {
     pub(super) on: On,
     pub(super) readers: usize,
-    /// How many of them never read.
-    pub(super) stalled: usize,
     pub(super) messages: u64,
 }
 
@@ -37,12 +34,7 @@ pub(super) struct Taken {
     pub(super) wall: Duration,
     /// Of the whole process.
     pub(super) cpu: Duration,
-    /// Nanoseconds of each call that published.
-    pub(super) calls: Histogram<u64>,
 }
-
-/// The longest call that is told apart: a minute.
-const CALL_NS_MAX: u64 = 60_000_000_000;
 
 /// Messages that a publisher may be ahead, by half: as many as keep everybody busy, and not so many
 /// that a run of many readers is one of memory.
@@ -51,18 +43,15 @@ pub(super) fn window(readers: usize) -> u64 {
 }
 
 /// Drives a contender, and checks that every reader got everything.
-pub(super) fn drive<F: Fan>(load: &Load, timed: bool) -> Result<Taken, String> {
-    let awake = load.readers - load.stalled;
-    let pace = Pace::new(awake, window(load.readers));
-    let (readers, capacity, may_lose) = (load.readers, pace.capacity(), timed);
-    let (publisher, mut readers) = F::open(Opening { readers, capacity, may_lose })?;
-    // They are there, and read nothing.
-    let _stalled = readers.split_off(awake);
+pub(super) fn drive<F: Fan>(load: &Load) -> Result<Taken, String> {
+    let pace = Pace::new(load.readers, window(load.readers));
+    let (readers, capacity) = (load.readers, pace.capacity());
+    let (publisher, readers) = F::open(Opening { readers, capacity, may_lose: false })?;
     let messages = load.messages.max(2 * window(load.readers));
     let tallies = readers.into_iter().map(|reader| (reader, Tally::new(&pace, messages)));
     match load.on {
-        On::Tasks => on_tasks(publisher, tallies, &pace, messages, timed),
-        On::Threads => on_threads(publisher, tallies, &pace, messages, timed),
+        On::Tasks => on_tasks(publisher, tallies, &pace, messages),
+        On::Threads => on_threads(publisher, tallies, &pace, messages),
     }
 }
 
@@ -76,18 +65,17 @@ fn on_tasks<R: Read>(
     readers: impl Iterator<Item = (R, Tally)>,
     pace: &Arc<Pace>,
     messages: u64,
-    timed: bool,
 ) -> Result<Taken, String> {
     let runtime = runtime()?;
     let tasks: Vec<_> =
         readers.map(|(reader, tally)| runtime.spawn(follow(reader, tally, pace.clone()))).collect();
-    let taken = publish_all(publisher, pace, messages, timed);
+    let taken = publish_all(publisher, pace, messages);
     if taken.is_ok() {
         for task in tasks {
             runtime.block_on(task).map_err(|error| error.to_string())??;
         }
     }
-    // Without waiting for readers that have got nothing.
+    // Without waiting for readers of a run that failed.
     runtime.shutdown_background();
     taken
 }
@@ -112,7 +100,6 @@ fn on_threads<R: Read>(
     readers: impl Iterator<Item = (R, Tally)>,
     pace: &Arc<Pace>,
     messages: u64,
-    timed: bool,
 ) -> Result<Taken, String> {
     let follow = |(mut reader, mut tally): (R, Tally)| {
         let pace = pace.clone();
@@ -128,7 +115,7 @@ fn on_threads<R: Read>(
     };
     let threads: Vec<_> = readers.map(follow).collect();
     // Whoever broke down leaves the others waiting; they go with the process.
-    let taken = publish_all(publisher, pace, messages, timed)?;
+    let taken = publish_all(publisher, pace, messages)?;
     for thread in threads {
         thread.join().map_err(|_| "a reader panicked".to_owned())??;
     }
@@ -136,36 +123,23 @@ fn on_threads<R: Read>(
 }
 
 /// Publishes everything, and waits until it has been read. The first window is a warm-up.
-fn publish_all(
-    mut publisher: impl Publish,
-    pace: &Pace,
-    messages: u64,
-    timed: bool,
-) -> Result<Taken, String> {
+fn publish_all(mut publisher: impl Publish, pace: &Pace, messages: u64) -> Result<Taken, String> {
     let warm = messages.min(pace.capacity() as u64 / 2);
     for number in 0..warm {
         pace.wait(number)?;
         publisher.publish(number)?;
     }
     pace.wait_for_all(warm)?;
-    // Of a fixed range: one that grows would do so in the middle of a measurement.
-    let mut calls = Histogram::new_with_max(CALL_NS_MAX, 3).map_err(|error| error.to_string())?;
     let (started, cpu) = (Instant::now(), cpu_time());
     for number in warm..messages {
         pace.wait(number)?;
-        if timed {
-            let called = Instant::now();
-            publisher.publish(number)?;
-            calls.saturating_record(called.elapsed().as_nanos() as u64);
-        } else {
-            publisher.publish(number)?;
-        }
+        publisher.publish(number)?;
     }
     pace.wait_for_all(messages)?;
     // Per message, as if the warm-up had been measured too.
     let whole = messages as f64 / (messages - warm) as f64;
     let (wall, cpu) = (started.elapsed().mul_f64(whole), (cpu_time() - cpu).mul_f64(whole));
-    Ok(Taken { messages, wall, cpu, calls })
+    Ok(Taken { messages, wall, cpu })
 }
 
 /// CPU time that this process has used.

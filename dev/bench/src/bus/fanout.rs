@@ -32,7 +32,7 @@ fn case<C: Content>(on: On, readers: &[usize], scale: Scale) -> Case {
     };
     let loads = readers.iter().map(|readers| {
         let messages = scale.messages(DELIVERIES) / *readers as u64;
-        Load { on, readers: *readers, stalled: 0, messages }
+        Load { on, readers: *readers, messages }
     });
     let loads: Vec<Load> = loads.collect();
     let heads = readers.iter().flat_map(|readers| {
@@ -58,7 +58,7 @@ fn contender<F: Fan>(side: Side, name: &'static str, loads: &[Load]) -> Contende
     let step = |load: &Load| -> Option<Step> {
         let load = *load;
         Some(Box::new(move || {
-            let taken = drive::<F>(&load, false)?;
+            let taken = drive::<F>(&load)?;
             let deliveries = taken.messages as f64 * load.readers as f64;
             let nanos = [taken.wall, taken.cpu].map(|time| time.as_nanos() as f64 / deliveries);
             Ok(nanos.to_vec())

@@ -35,6 +35,11 @@ fn beside_one_that_stalls() {
 }
 
 #[test]
+fn a_million_beside_one_that_stalls() {
+    all(Group::Million);
+}
+
+#[test]
 fn to_nobody() {
     all(Group::Unmatched);
 }
@@ -76,8 +81,8 @@ impl Publish for Forgets {
 #[test]
 fn whoever_forgets_a_message_has_failed() {
     for on in [On::Tasks, On::Threads] {
-        let load = Load { on, readers: 3, stalled: 0, messages: 1_000 };
-        let failed = drive::<Forgetful>(&load, false).map(|_| ()).unwrap_err();
+        let load = Load { on, readers: 3, messages: 1_000 };
+        let failed = drive::<Forgetful>(&load).map(|_| ()).unwrap_err();
         assert!(failed.contains("message 99 came instead of 100"), "{failed}");
     }
 }
@@ -96,8 +101,8 @@ impl Fan for Narrow {
 
 #[test]
 fn whoever_cannot_take_a_message_has_failed() {
-    let load = Load { on: On::Tasks, readers: 1_000, stalled: 0, messages: 1_000 };
-    let failed = drive::<Narrow>(&load, false).map(|_| ()).unwrap_err();
+    let load = Load { on: On::Tasks, readers: 1_000, messages: 1_000 };
+    let failed = drive::<Narrow>(&load).map(|_| ()).unwrap_err();
     assert!(failed.contains("no available capacity"), "{failed}");
 }
 

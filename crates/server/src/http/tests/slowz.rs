@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use floodway::{Conflation, Filter, Limits, Overflow, Policy};
-use floodway_broker::{Report, Sid, SubscriptionSpec};
+use floodway::{Conflation, Envelope, Filter, Limits, Overflow, Policy};
+use floodway_broker::{Advisory, Report, Sid, SubscriptionSpec};
 use serde_json::{Value, json};
 
 use super::{connections, missing, missing_of_all};
@@ -95,6 +95,44 @@ fn slowz_shows_who_is_slow_and_then_that_they_recovered() {
     let future = rig.get("/slowz?since=2999-01-01T00:00:00Z").json();
     assert_eq!((rows(&future, "lately").len(), &future["counts"]["lately"]), (0, &json!(0)));
     assert_eq!(rig.metrics()["floodway_subscriptions_slow"], 0.0);
+}
+
+// checklist: E9
+// spec: TLD-4
+#[test]
+fn a_query_is_named_with_the_subscription_that_is_slow() {
+    let rig = Rig::new();
+    let slow = rig.client(1001);
+    slow.subscribe_by_query("1", "a.*", "kind='quote' AND price<5".parse().unwrap());
+    slow.subscribe("2", "a.*", None);
+    let publish = || {
+        let quote = Envelope::to("a.b").header("kind", "quote").header("price", "4");
+        rig.broker.bus().publish(quote, "0123456789").unwrap();
+    };
+    publish();
+    publish();
+    slow.take(1);
+    let of = |one: &Value| (one["query"].clone(), one["dialect"].clone());
+    let queried = (json!("kind = 'quote' AND price < 5"), json!("extended"));
+
+    assert!(watch(&rig, &slow, 0.0).is_empty());
+    let told = watch(&rig, &slow, 2.0);
+    let told: Vec<_> = told.iter().map(|one| of(&one["subscription"])).collect();
+    assert_eq!(told, [queried.clone(), (Value::Null, Value::Null)], "always there");
+    let page = rig.get("/slowz").json();
+    let mut shown: Vec<_> = rows(&page, "slow").iter().collect();
+    shown.sort_by_key(|row| row["sid"].to_string());
+    assert_eq!(of(shown[0]), queried, "{page}");
+    assert_eq!((shown[1].get("query"), shown[1].get("dialect")), (None, None), "{page}");
+
+    (0..QUEUE_LIMIT).for_each(|_| publish());
+    let end = Advisory::of_end(&slow.session.snapshot(Instant::now(), true)).unwrap();
+    let end: Value = serde_json::from_slice(&end.payload).unwrap();
+    let ended: Vec<_> = end["subscriptions"].as_array().unwrap().iter().map(of).collect();
+    assert_eq!(ended, [queried.clone(), (Value::Null, Value::Null)], "{end}");
+    slow.close();
+    let page = rig.get("/slowz").json();
+    assert!(rows(&page, "lately").iter().any(|row| of(row) == queried), "{page}");
 }
 
 // checklist: E9

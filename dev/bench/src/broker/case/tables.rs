@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::super::crowd::Crowd;
+use super::super::form::Form;
 use super::super::policy::{BURST, Kept, Missed};
+use super::super::queries::{Others, Queries};
 use super::super::slow::{Pace, Slow};
 use super::super::wish::Policy;
 use super::{Entry, Work};
@@ -101,4 +103,22 @@ pub(super) fn policy(quick: bool) -> Tables {
         missed(1, "one subject"),
         missed(200, "200 subjects in turn"),
     ]
+}
+
+/// One beside a thousand that want something else.
+pub(super) fn queries(quick: bool) -> Tables {
+    let length = Duration::from_millis(if quick { 200 } else { 400 });
+    let rounds = if quick { 1 } else { 3 };
+    let entry = |label, form, others| {
+        let work = Work::Queries(Queries { form, others, length, rounds });
+        Entry { label, work }
+    };
+    let rows = [
+        ("by query, the same headers in every message", Form::Headers, Others::Queried),
+        ("by query, a number of its own in the headers of each", Form::Numbered, Others::Queried),
+        ("by query, tags from JSON", Form::Json, Others::Queried),
+        ("plain, of other subjects", Form::Headers, Others::Plain),
+    ];
+    let rows = rows.map(|(label, form, others)| entry(label, form, others)).into();
+    vec![("128 B 1→1 beside 999 other subscriptions, flat out".to_owned(), rows)]
 }

@@ -43,11 +43,12 @@ fn policies_are_for_floodway_and_plain_subscriptions_for_all() {
                     // The case `stall` has the peers of this one.
                     entry.label != "disconnect" || case.title.contains("1→8 beside 1 stalled")
                 }
-                Group::Crowd | Group::Policy => true,
+                Group::Crowd | Group::Policy | Group::Queries => true,
                 _ => false,
             };
             assert_eq!(taking_part, if ours_only { 1 } else { 3 }, "{}", case.title);
-            let is_new = matches!(case.group, Group::Slow | Group::Crowd | Group::Policy);
+            let new = [Group::Slow, Group::Crowd, Group::Policy, Group::Queries];
+            let is_new = new.contains(&case.group);
             assert!(!is_new || !entry.bars().is_empty(), "{} has no bar", case.title);
         }
     }
@@ -61,4 +62,5 @@ fn a_table_has_a_row_for_each_policy() {
     assert_eq!(labels(Group::Slow), [6; 4], "conflation on one subject and on many");
     assert_eq!(labels(Group::Crowd), [1, 1]);
     assert_eq!(labels(Group::Policy), [4; 6]);
+    assert_eq!(labels(Group::Queries), [4]);
 }

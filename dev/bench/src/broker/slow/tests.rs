@@ -16,6 +16,7 @@ fn a_peer_without_policies_gets_the_shares_only() {
         let stream = Stream {
             subscribers: 2,
             subjects: 1,
+            form: Form::Bare,
             size: SIZE,
             rate: Some(500.0),
             burst: 1,

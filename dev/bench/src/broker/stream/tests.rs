@@ -2,7 +2,8 @@ use super::super::stub::{Fault, Stub};
 use super::*;
 
 fn stream(subjects: usize) -> Stream {
-    Stream { subscribers: 2, subjects, size: 32, rate: Some(20_000.0), burst: 7, wish: None }
+    let (form, size, rate) = (Form::Bare, 32, Some(20_000.0));
+    Stream { subscribers: 2, subjects, form, size, rate, burst: 7, wish: None }
 }
 
 fn run(fault: Fault) -> Result<(u64, Summary), String> {
