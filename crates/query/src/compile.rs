@@ -11,7 +11,7 @@ use crate::needles;
 use crate::number::{Arithmetic, Literal, Rank};
 use crate::options::{Dialect, Options};
 use crate::parser::{Claim, Leaf, Operand, Tree};
-use crate::pattern::{self, PATTERNS_MAX, Pattern, Room};
+use crate::pattern::{self, PATTERNS_MAX, Pattern, WORK_MAX};
 use crate::program::{Bound, Condition, Extra, List, Node, Program, Span, Test};
 use crate::sweep::Sweep;
 
@@ -25,16 +25,16 @@ pub(crate) fn compile(
     let (is_flat, leaves) = match tree {
         Tree::Leaf(_) => (true, 1),
         Tree::And(parts) if parts.iter().all(is_leaf) => (true, parts.len()),
-        _ => (false, count(tree)),
+        _ => (false, count(tree, |_| true)),
     };
     let mut compiler = Compiler {
         source,
+        tree,
         dialect: options.dialect,
         text: String::with_capacity(2 * source.len()),
         conditions: Vec::with_capacity(leaves),
         nodes: Vec::new(),
         extra: Extra::default(),
-        room: None,
         searches: false,
     };
     compiler.tree(tree, !is_flat)?;
@@ -60,13 +60,13 @@ pub(crate) fn compile(
 
 struct Compiler<'s> {
     source: &'s str,
+    /// All of it.
+    tree: &'s Tree<'s>,
     dialect: Dialect,
     text: String,
     conditions: Vec<Condition>,
     nodes: Vec<Node>,
     extra: Extra,
-    /// What is left for patterns, if there are any.
-    room: Option<Room>,
     /// Whether there is a condition with `CONTAINS`.
     searches: bool,
 }
@@ -304,19 +304,21 @@ impl Compiler<'_> {
         if self.extra.patterns.len() == limit {
             return Err(ParseError::new(self.source, Reason::TooManyPatterns { limit }, place));
         }
-        let room = self.room.get_or_insert_with(Room::new);
-        let pattern = Pattern::new(regex, self.source, place, room)?;
+        let has_pattern =
+            |leaf: &Leaf<'_>| leaf.ignore_case || matches!(leaf.claim, Claim::Matches(_));
+        let work = WORK_MAX / count(self.tree, has_pattern);
+        let pattern = Pattern::new(regex, self.source, place, work)?;
         self.extra.patterns.push(pattern);
         Ok(self.extra.patterns.len() as u16 - 1)
     }
 }
 
-/// The number of conditions.
-fn count(tree: &Tree<'_>) -> usize {
+/// The number of conditions that are so.
+fn count(tree: &Tree<'_>, is_so: fn(&Leaf<'_>) -> bool) -> usize {
     match tree {
-        Tree::Leaf(_) => 1,
-        Tree::Not(inner) | Tree::Same(inner) => count(inner),
-        Tree::And(parts) | Tree::Or(parts) => parts.iter().map(count).sum(),
+        Tree::Leaf(leaf) => usize::from(is_so(leaf)),
+        Tree::Not(inner) | Tree::Same(inner) => count(inner, is_so),
+        Tree::And(parts) | Tree::Or(parts) => parts.iter().map(|part| count(part, is_so)).sum(),
     }
 }
 

@@ -1,121 +1,96 @@
 //! Regular expressions of `MATCHES`, and comparisons that ignore case.
 //!
 //! A pattern is compiled to a table of states, completely: then matching is one look-up for each
-//! byte, whatever the pattern and the text, and needs no memory. A pattern whose table would be
-//! too large, or would take too long to make, is refused. What is left is that a byte takes a
-//! nanosecond or three, so a pattern looks at the first [`SEEN_MAX`] bytes of a message's values
-//! only.
+//! byte, whatever the pattern and the text, and needs no memory. A pattern whose table would take
+//! too long to make is refused. What is left is that a byte takes a nanosecond or three, so a
+//! pattern looks at the first [`SEEN_MAX`] bytes of a message's values only.
 
 mod reading;
-mod table;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
+use regex_automata::util::start;
+use regex_automata::{Anchored, Input, MatchKind};
 
 use crate::error::{ParseError, Reason};
 use reading::Unread;
-use table::Table;
 
 /// Bytes of a message's values that a pattern sees: a value that ends later does not match.
 pub(crate) const SEEN_MAX: usize = 2 * 1024;
 /// Patterns a query may have.
 pub(crate) const PATTERNS_MAX: usize = 4;
-/// Bytes that all the tables of a query may take.
-pub(crate) const TABLES_MAX: usize = 256 * 1024;
-/// Steps that making them may take: of a few nanoseconds each, so less than a millisecond.
-const STEPS_MAX: usize = 160 * 1024;
+/// What making the tables of a query may take, in bytes of sets of places in an automaton, times
+/// the classes of bytes for each of which a set is followed. Such a byte takes ten nanoseconds at
+/// most, mostly one: 512 Ki * 10 ns = 5 ms.
+///
+/// It bounds the tables too. A set has 45 bytes at least, and its row less than two words of four
+/// bytes for each class, so they take less than 512 KiB / 45 * 8 = 91 KiB.
+pub(crate) const WORK_MAX: usize = 512 * 1024;
 /// The largest automaton that a table is made of, in bytes.
-const AUTOMATON_MAX: usize = 64 * 1024;
-
-/// What the patterns of a query may still take.
-#[derive(Debug)]
-pub(crate) struct Room {
-    /// Bytes of tables.
-    memory: usize,
-    steps: usize,
-}
-
-impl Room {
-    pub(crate) fn new() -> Room {
-        Room { memory: TABLES_MAX, steps: STEPS_MAX }
-    }
-
-    fn take_memory(&mut self, bytes: usize) -> Result<(), Shortage> {
-        self.memory = self.memory.checked_sub(bytes).ok_or(Shortage::Memory)?;
-        Ok(())
-    }
-
-    #[inline]
-    fn take_steps(&mut self, steps: usize) -> Result<(), Shortage> {
-        self.steps = self.steps.checked_sub(steps).ok_or(Shortage::Steps)?;
-        Ok(())
-    }
-}
-
-/// What there was not enough of.
-#[derive(Debug, Clone, Copy)]
-enum Shortage {
-    Memory,
-    Steps,
-}
-
-impl From<Shortage> for Reason {
-    fn from(shortage: Shortage) -> Reason {
-        match shortage {
-            Shortage::Memory => Reason::PatternTooLarge { limit: TABLES_MAX },
-            Shortage::Steps => Reason::PatternTooCostly { limit: STEPS_MAX },
-        }
-    }
-}
+const AUTOMATON_MAX: usize = 24 * 1024;
 
 /// A compiled pattern.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Pattern {
     /// Shared by the clones of a query.
-    table: Arc<Table>,
+    table: Arc<dense::DFA<Vec<u32>>>,
 }
 
 impl Pattern {
-    /// Compiles a pattern that stands at `place` in `text`.
+    /// Compiles a pattern that stands at `place` in `text`; making its table may take `work`, a
+    /// share of [`WORK_MAX`].
     pub(crate) fn new(
         pattern: &str,
         text: &str,
         place: Range<usize>,
-        room: &mut Room,
+        work: usize,
     ) -> Result<Pattern, ParseError> {
-        let failed = |reason| ParseError::new(text, reason, place.clone());
-        let short = |shortage: Shortage| failed(shortage.into());
-        let read = reading::read(pattern).map_err(|unread| match unread {
-            Unread::Wrong(why) => failed(Reason::BadPattern(why)),
-            Unread::TooCostly => short(Shortage::Steps),
-        })?;
-        let automaton = thompson::Compiler::new()
-            .configure(
-                thompson::Config::new()
-                    .utf8(false)
-                    .which_captures(WhichCaptures::None)
-                    .nfa_size_limit(Some(AUTOMATON_MAX)),
-            )
-            .build_from_hir(&read)
-            .map_err(|error| match error.size_limit() {
-                Some(_) => short(Shortage::Memory),
-                None => failed(Reason::BadPattern(error.to_string())),
-            })?;
-        let table = Table::new(&automaton, room).map_err(short)?;
+        let table = compile(pattern, work);
+        let table = table.map_err(|reason| ParseError::new(text, reason, place))?;
         Ok(Pattern { table: Arc::new(table) })
     }
 
     /// Whether it matches anywhere in the value.
     pub(crate) fn matches(&self, value: &[u8]) -> bool {
-        self.table.matches(value)
+        let config = start::Config::new().anchored(Anchored::No);
+        let input = Input::new(value).earliest(true);
+        // Neither can fail: there are no quit bytes, and the table has an unanchored start.
+        self.table.start_state(&config).is_ok()
+            && matches!(self.table.try_search_fwd(&input), Ok(Some(_)))
     }
 
     /// Bytes of memory behind it.
     pub(crate) fn held_bytes(&self) -> usize {
-        size_of::<Table>() + self.table.held_bytes()
+        size_of_val(&*self.table) + self.table.memory_usage()
     }
+}
+
+fn compile(pattern: &str, work: usize) -> Result<dense::DFA<Vec<u32>>, Reason> {
+    let read = reading::read(pattern).map_err(|unread| match unread {
+        Unread::Wrong(why) => Reason::BadPattern(why),
+        Unread::TooManyCharacters => Reason::PatternTooLarge { limit: AUTOMATON_MAX },
+    })?;
+    let config = thompson::Config::new()
+        .utf8(false)
+        .which_captures(WhichCaptures::None)
+        .nfa_size_limit(Some(AUTOMATON_MAX));
+    let automaton = NFA::compiler().configure(config).build_from_hir(&read);
+    let automaton = automaton.map_err(|error| match error.size_limit() {
+        Some(limit) => Reason::PatternTooLarge { limit },
+        None => Reason::BadPattern(error.to_string()),
+    })?;
+    let config = dense::Config::new()
+        .match_kind(MatchKind::All)
+        .start_kind(StartKind::Unanchored)
+        .determinize_size_limit(Some(work / automaton.byte_classes().alphabet_len()));
+    let table = dense::Builder::new().configure(config).build_from_nfa(&automaton);
+    table.map_err(|error| match error.is_size_limit_exceeded() {
+        true => Reason::PatternTooCostly { limit: WORK_MAX },
+        false => Reason::BadPattern(error.to_string()),
+    })
 }
 
 /// The regular expression that matches one of these strings, in letters of any case.
