@@ -23,12 +23,12 @@ pub(crate) const SEEN_MAX: usize = 2 * 1024;
 /// Patterns a query may have.
 pub(crate) const PATTERNS_MAX: usize = 4;
 /// What making the tables of a query may take, in bytes of sets of places in an automaton, times
-/// the classes of bytes for each of which a set is followed. Such a byte takes ten nanoseconds at
-/// most, mostly one: 512 Ki * 10 ns = 5 ms.
+/// the classes of bytes for each of which a set is followed. Such a byte takes a dozen nanoseconds
+/// at most, mostly one: 384 Ki * 13 ns = 5 ms.
 ///
 /// It bounds the tables too. A set has 45 bytes at least, and its row less than two words of four
-/// bytes for each class, so they take less than 512 KiB / 45 * 8 = 91 KiB.
-pub(crate) const WORK_MAX: usize = 512 * 1024;
+/// bytes for each class, so they take less than 384 KiB / 45 * 8 = 69 KiB.
+pub(crate) const WORK_MAX: usize = 384 * 1024;
 /// The largest automaton that a table is made of, in bytes.
 const AUTOMATON_MAX: usize = 24 * 1024;
 
