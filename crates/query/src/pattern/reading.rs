@@ -20,8 +20,8 @@ use regex_syntax::hir::{
 
 /// Parentheses and classes inside of each other.
 const DEPTH_MAX: u32 = 50;
-/// Classes of Unicode characters by name, and characters in ranges outside of ASCII: before there is
-/// an automaton to be too large, a class takes 150 microseconds to be read if it ignores case.
+/// Classes of Unicode characters by name, and characters in ranges outside of ASCII. A class takes
+/// 150 microseconds to be read if it ignores case, before there is an automaton to be too large.
 const NAMED_MAX: u32 = 2;
 const RANGED_MAX: u32 = 32 * 1024;
 
