@@ -12,6 +12,13 @@ pub(crate) struct Instant {
     pub(crate) nanos: u32,
 }
 
+impl Instant {
+    /// The same in nanoseconds.
+    pub(crate) fn point(self) -> i128 {
+        i128::from(self.second) * 1_000_000_000 + i128::from(self.nanos)
+    }
+}
+
 /// The day of a date in a query, `yyyy-mm-dd`.
 pub(crate) fn literal_date(text: &[u8]) -> Option<i64> {
     let (year, day) = date(text)?;

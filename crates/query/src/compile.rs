@@ -11,8 +11,9 @@ use crate::needles;
 use crate::number::{Arithmetic, Literal, Rank};
 use crate::options::{Dialect, Options};
 use crate::parser::{Claim, Leaf, Operand, Tree};
-use crate::pattern::{self, PATTERNS_MAX, Pattern, TABLES_MAX};
+use crate::pattern::{self, PATTERNS_MAX, Pattern, WORK_MAX};
 use crate::program::{Bound, Condition, Extra, List, Node, Program, Span, Test};
+use crate::sweep::Sweep;
 
 /// Compiles a query that was read from `source`.
 pub(crate) fn compile(
@@ -24,16 +25,16 @@ pub(crate) fn compile(
     let (is_flat, leaves) = match tree {
         Tree::Leaf(_) => (true, 1),
         Tree::And(parts) if parts.iter().all(is_leaf) => (true, parts.len()),
-        _ => (false, count(tree)),
+        _ => (false, count(tree, |_| true)),
     };
     let mut compiler = Compiler {
         source,
+        tree,
         dialect: options.dialect,
         text: String::with_capacity(2 * source.len()),
         conditions: Vec::with_capacity(leaves),
         nodes: Vec::new(),
         extra: Extra::default(),
-        table_bytes: 0,
         searches: false,
     };
     compiler.tree(tree, !is_flat)?;
@@ -46,6 +47,7 @@ pub(crate) fn compile(
     if searches {
         extra.needles = needles::gather(&mut conditions, text.as_bytes());
     }
+    extra.sweep = Sweep::new(&conditions, &extra, text.as_bytes(), options.dialect);
     let extra = (!extra.is_empty()).then(|| Box::new(extra));
     Ok(Program {
         // A copy, which has no more memory than it needs, costs less than giving back the rest.
@@ -58,12 +60,13 @@ pub(crate) fn compile(
 
 struct Compiler<'s> {
     source: &'s str,
+    /// All of it.
+    tree: &'s Tree<'s>,
     dialect: Dialect,
     text: String,
     conditions: Vec<Condition>,
     nodes: Vec<Node>,
     extra: Extra,
-    table_bytes: usize,
     /// Whether there is a condition with `CONTAINS`.
     searches: bool,
 }
@@ -301,20 +304,21 @@ impl Compiler<'_> {
         if self.extra.patterns.len() == limit {
             return Err(ParseError::new(self.source, Reason::TooManyPatterns { limit }, place));
         }
-        let room = TABLES_MAX - self.table_bytes;
-        let pattern = Pattern::new(regex, self.source, place, room)?;
-        self.table_bytes += pattern.size();
+        let has_pattern =
+            |leaf: &Leaf<'_>| leaf.ignore_case || matches!(leaf.claim, Claim::Matches(_));
+        let work = WORK_MAX / count(self.tree, has_pattern);
+        let pattern = Pattern::new(regex, self.source, place, work)?;
         self.extra.patterns.push(pattern);
         Ok(self.extra.patterns.len() as u16 - 1)
     }
 }
 
-/// The number of conditions.
-fn count(tree: &Tree<'_>) -> usize {
+/// The number of conditions that are so.
+fn count(tree: &Tree<'_>, is_so: fn(&Leaf<'_>) -> bool) -> usize {
     match tree {
-        Tree::Leaf(_) => 1,
-        Tree::Not(inner) | Tree::Same(inner) => count(inner),
-        Tree::And(parts) | Tree::Or(parts) => parts.iter().map(count).sum(),
+        Tree::Leaf(leaf) => usize::from(is_so(leaf)),
+        Tree::Not(inner) | Tree::Same(inner) => count(inner, is_so),
+        Tree::And(parts) | Tree::Or(parts) => parts.iter().map(|part| count(part, is_so)).sum(),
     }
 }
 

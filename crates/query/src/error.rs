@@ -72,9 +72,15 @@ pub enum Reason {
     },
     /// A pattern of `MATCHES` is not a regular expression, or one that cannot be compiled; why.
     BadPattern(String),
-    /// The patterns of the query need more memory than the limit, in bytes.
+    /// Written out, with everything repeated as often as it may be, a pattern takes more memory than
+    /// the limit; or it has too many classes of Unicode.
     PatternTooLarge {
-        /// The limit.
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// To compile the patterns of the query would take more work than the limit.
+    PatternTooCostly {
+        /// The limit of all of them, in bytes that would have to be looked at.
         limit: usize,
     },
 }
@@ -204,9 +210,16 @@ impl fmt::Display for Said<'_> {
                 write!(f, "at most {limit} conditions may have MATCHES or IGNORE CASE")
             }
             Reason::BadPattern(why) => write!(f, "this pattern cannot be used: {why}"),
-            Reason::PatternTooLarge { limit } => {
-                write!(f, "the patterns of a query may take {limit} bytes of memory, not more")
-            }
+            Reason::PatternTooLarge { limit } => write!(
+                f,
+                "written out, this pattern takes more than {limit} bytes; \
+                 repeat less, such as `a+` for `a{{1,500}}`, and name at most two classes"
+            ),
+            Reason::PatternTooCostly { limit } => write!(
+                f,
+                "compiling the patterns of this query takes more than {limit} steps; \
+                 count less, such as `.*` for `.{{0,20}}`, and name a script, not all letters"
+            ),
         }
     }
 }

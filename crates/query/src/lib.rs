@@ -18,8 +18,8 @@
 //! ```
 //!
 //! The way of a query: `lexer` → `parser` (a tree that borrows the text) → `compile` (canonical
-//! text and a flat program) → `program` (evaluation, without allocation). An [`Index`] holds many
-//! of them and evaluates only those that may match.
+//! text and a flat program) → `program` (evaluation, without allocation; by a `sweep` where it
+//! would take long). An [`Index`] holds many of them and evaluates only those that may match.
 //!
 //! What the language means is in `docs/guide/queries.md`; [`Dialect`] says which of its two forms.
 #![forbid(unsafe_code)]
@@ -39,6 +39,7 @@ mod parser;
 mod pattern;
 mod program;
 mod query;
+mod sweep;
 mod tags;
 
 pub use error::{ParseError, Reason};

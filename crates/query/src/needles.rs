@@ -9,12 +9,16 @@
 //! Short texts do not need it, and neither does a single piece whose rarest byte is rare in the
 //! text: [`Searched`] tries that first, and gives up in time.
 
+mod queue;
+
 use std::cell::{Cell, OnceCell};
 
 use memchr::memmem;
 
 use crate::program::{Condition, Span, Test};
 use crate::tags::Part;
+
+pub(crate) use queue::Queue;
 
 /// Parts of a text that are read side by side.
 const LANES: usize = 4;
@@ -132,12 +136,22 @@ impl Needles {
         bit != Test::NO_BIT && self.bits >> bit & 1 == 1
     }
 
+    /// Whether a value is read in parts. They overlap, so that nothing is cut: for short ones that
+    /// would be most of the work.
+    fn is_long(&self, value: &[u8]) -> bool {
+        value.len().div_ceil(LANES) >= 4 * self.longest.max(8)
+    }
+
+    /// Bytes of memory behind it.
+    pub(crate) fn held_bytes(&self) -> usize {
+        size_of_val(&*self.classes) + size_of_val(&*self.table) + size_of_val(&*self.ending)
+    }
+
     /// Which of the pieces are in a value, added to those found before.
     fn find(&self, value: &[u8], mut found: u64) -> u64 {
         let part = value.len().div_ceil(LANES);
-        // Parts overlap, so that nothing is cut: for short ones that would be most of the work.
-        if part < 4 * self.longest.max(8) {
-            self.run(0, value, &mut found);
+        if !self.is_long(value) {
+            self.run(&mut 0, value, &mut found);
             return found;
         }
         let (a, rest) = value.split_at(part);
@@ -161,10 +175,10 @@ impl Needles {
             }
         }
         // The last part may be shorter, and the others end where what begins in them does.
-        for (lane, state) in states.into_iter().enumerate().take(LANES - 1) {
+        for (lane, mut state) in states.into_iter().enumerate().take(LANES - 1) {
             let from = lane * part + d.len();
             let to = (lane + 1) * part + self.longest - 1;
-            self.run(state, &value[from..to.min(value.len())], &mut found);
+            self.run(&mut state, &value[from..to.min(value.len())], &mut found);
         }
         found
     }
@@ -188,10 +202,10 @@ impl Needles {
         Some(false)
     }
 
-    fn run(&self, mut state: u32, text: &[u8], found: &mut u64) {
+    fn run(&self, state: &mut u32, text: &[u8], found: &mut u64) {
         for byte in text {
-            state = self.next(state, *byte);
-            *found |= self.ending(state);
+            *state = self.next(*state, *byte);
+            *found |= self.ending(*state);
         }
     }
 

@@ -24,12 +24,24 @@ const FLOAT_DIGITS: usize = 37;
 /// A text that may have more digits than this is long.
 const LONG: usize = 64;
 
+/// Powers of ten.
+static POWERS: [i64; SMALL_DIGITS + 1] = {
+    let mut powers = [1; SMALL_DIGITS + 1];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
 /// How numbers are read and compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Arithmetic {
     /// As CometBFT: no sign, and binary floats of 125 bits for what is not an integer.
     Rounded,
     /// Signs, and exact decimals.
+    #[default]
     Exact,
 }
 
@@ -86,20 +98,24 @@ impl Literal {
 
     #[cold]
     fn compare_large(&self, value: &[u8], known: Option<Digits<'_>>) -> Option<Ordering> {
+        Some(self.compare_digits(Digits::known_or_read(value, known, self.arithmetic)?))
+    }
+
+    /// How a number that was read compares with it.
+    pub(crate) fn compare_digits(&self, value: Digits<'_>) -> Ordering {
         let mut buffer = [0; 24];
         let literal = self.digits(&mut buffer);
-        let is_signed = value.first() == Some(&b'-');
-        let value = match known {
-            Some(_) if is_signed && self.arithmetic == Arithmetic::Rounded => return None,
-            Some(digits) => digits,
-            None => Digits::read(value, self.arithmetic)?,
-        };
         let is_short = |digits: &Digits<'_>| digits.count() <= FLOAT_DIGITS;
         let exact = self.arithmetic == Arithmetic::Exact;
-        Some(match exact || (is_short(&value) && is_short(&literal)) {
-            true => value.compare(&literal),
-            false => binary::compare(&value, &literal),
-        })
+        if exact || (is_short(&value) && is_short(&literal)) {
+            return value.compare(&literal);
+        }
+        // Rounding moves no number out of its range, and takes longer than most values deserve.
+        let (here, there) = (Rank::of(&value), Rank::of(&literal));
+        if here.1 < there.0 || here.0 > there.1 {
+            return here.0.cmp(&there.0);
+        }
+        binary::compare(&value, &literal)
     }
 
     fn digits<'b>(&'b self, buffer: &'b mut [u8; 24]) -> Digits<'b> {
@@ -114,6 +130,67 @@ impl Literal {
     /// Where it is in the order of numbers, as a range: numbers of many digits have no exact place.
     pub(crate) fn rank(&self) -> (Rank, Rank) {
         Rank::of(&self.digits(&mut [0; 24]))
+    }
+
+    /// Its place on the line of numbers, beside values of at most 18 digits. Nothing if it may be
+    /// rounded to one of those.
+    pub(crate) fn point(&self) -> Option<i128> {
+        if let Some(small) = self.small {
+            return Some(small.point());
+        }
+        let mut buffer = [0; 24];
+        let digits = self.digits(&mut buffer);
+        if self.arithmetic == Arithmetic::Rounded && digits.count() > FLOAT_DIGITS {
+            return None;
+        }
+        let Digits { negative, whole, fraction, .. } = digits;
+        let point = match whole.len() <= SMALL_DIGITS {
+            // Odd, because it lies between two numbers of 18 digits behind the point; or it is
+            // larger than any number that is compared with it, and then it does not matter.
+            true => {
+                let padded = fraction.iter().chain(std::iter::repeat(&b'0')).take(SMALL_DIGITS);
+                let all = whole.iter().chain(padded);
+                let cut = fraction.len() > SMALL_DIGITS;
+                2 * all.fold(0, |sum, digit| sum * 10 + i128::from(digit - b'0')) + i128::from(cut)
+            }
+            false => 2 * 10_i128.pow(2 * SMALL_DIGITS as u32),
+        };
+        Some(if negative { -point } else { point })
+    }
+
+    /// Bytes of memory behind it.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// How it compares with another one, both rounded.
+    pub(crate) fn order(&self, other: &Literal) -> Ordering {
+        match (self.small, other.small) {
+            (Some(small), Some(other)) => small.compare(other),
+            _ => other.compare_digits(self.digits(&mut [0; 24])),
+        }
+    }
+}
+
+/// Where the number that a value begins with is on the line of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Point {
+    /// The value begins with no number.
+    None,
+    At(i128),
+    /// It has too many digits for a point.
+    TooLong,
+}
+
+impl Point {
+    /// The place of a value.
+    #[inline]
+    pub(crate) fn of(value: &[u8], arithmetic: Arithmetic) -> Point {
+        match Small::read(value, arithmetic) {
+            Ok(Some(small)) => Point::At(small.point()),
+            Ok(None) => Point::None,
+            Err(TooLarge) => Point::TooLong,
+        }
     }
 }
 
@@ -171,6 +248,14 @@ impl Small {
         scaled(self, other.scale).cmp(&scaled(other, self.scale))
     }
 
+    /// In halves of the eighteenth digit behind the point: at most 37 digits, which fit. Always
+    /// even: between two such numbers is a place for those of more digits.
+    #[inline]
+    fn point(self) -> i128 {
+        let left = SMALL_DIGITS - self.scale as usize;
+        2 * i128::from(self.mantissa) * i128::from(POWERS[left])
+    }
+
     fn write(self, buffer: &mut [u8; 24]) -> &[u8] {
         let (mut rest, mut at) = (self.mantissa.unsigned_abs(), buffer.len());
         for place in 0.. {
@@ -201,6 +286,20 @@ impl<'a> Digits<'a> {
         let is_long =
             text.len() > LONG && text[1..LONG].iter().all(|it| b".0123456789".contains(it));
         if is_long { Digits::read(text, Arithmetic::Exact) } else { None }
+    }
+
+    /// The number that a value begins with, if any; `known` is what [`Digits::of_long`] found.
+    pub(crate) fn known_or_read(
+        value: &'a [u8],
+        known: Option<Digits<'a>>,
+        arithmetic: Arithmetic,
+    ) -> Option<Digits<'a>> {
+        let is_signed = value.first() == Some(&b'-');
+        match known {
+            Some(_) if is_signed && arithmetic == Arithmetic::Rounded => None,
+            Some(digits) => Some(digits),
+            None => Digits::read(value, arithmetic),
+        }
     }
 
     /// The number that a text begins with, if any.

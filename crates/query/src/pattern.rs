@@ -1,63 +1,56 @@
 //! Regular expressions of `MATCHES`, and comparisons that ignore case.
 //!
 //! A pattern is compiled to a table of states, completely: then matching is one look-up for each
-//! byte, whatever the pattern and the text, and needs no memory. A pattern whose table would be
-//! too large is refused. What is left is that a byte takes a nanosecond or three, so a pattern
-//! looks at the first [`SEEN_MAX`] bytes of a message's values only.
+//! byte, whatever the pattern and the text, and needs no memory. A pattern whose table would take
+//! too long to make is refused. What is left is that a byte takes a nanosecond or three, so a
+//! pattern looks at the first [`SEEN_MAX`] bytes of a message's values only.
+
+mod reading;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use regex_automata::dfa::{Automaton, StartKind, dense};
-use regex_automata::nfa::thompson;
-use regex_automata::util::{start, syntax};
+use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
+use regex_automata::util::start;
 use regex_automata::{Anchored, Input, MatchKind};
 
 use crate::error::{ParseError, Reason};
+use reading::Unread;
 
 /// Bytes of a message's values that a pattern sees: a value that ends later does not match.
 pub(crate) const SEEN_MAX: usize = 2 * 1024;
 /// Patterns a query may have.
 pub(crate) const PATTERNS_MAX: usize = 4;
-/// Bytes that all the tables of a query may take.
-pub(crate) const TABLES_MAX: usize = 1 << 20;
-/// Bytes that may be used to build a table.
-const BUILDING_MAX: usize = 4 << 20;
-/// The largest automaton that a table is made of.
-const AUTOMATON_MAX: usize = 1 << 20;
+/// What making the tables of a query may take, in bytes of sets of places in an automaton, times
+/// the classes of bytes for each of which a set is followed. Such a byte takes a dozen nanoseconds
+/// at most, mostly one: 384 Ki * 13 ns = 5 ms.
+///
+/// It bounds the tables too. A set has 45 bytes at least, and its row less than two words of four
+/// bytes for each class, so they take less than 384 KiB / 45 * 8 = 69 KiB.
+pub(crate) const WORK_MAX: usize = 384 * 1024;
+/// The largest automaton that a table is made of, in bytes.
+const AUTOMATON_MAX: usize = 24 * 1024;
 
 /// A compiled pattern.
 #[derive(Clone)]
 pub(crate) struct Pattern {
-    /// Shared by the clones of a query: it may be a mebibyte.
+    /// Shared by the clones of a query.
     table: Arc<dense::DFA<Vec<u32>>>,
 }
 
 impl Pattern {
-    /// Compiles a pattern that stands at `place` in `text`; its table may have `room` bytes.
+    /// Compiles a pattern that stands at `place` in `text`; making its table may take `work`, a
+    /// share of [`WORK_MAX`].
     pub(crate) fn new(
         pattern: &str,
         text: &str,
         place: Range<usize>,
-        room: usize,
+        work: usize,
     ) -> Result<Pattern, ParseError> {
-        let config = dense::Config::new()
-            .match_kind(MatchKind::All)
-            .start_kind(StartKind::Unanchored)
-            .dfa_size_limit(Some(room))
-            .determinize_size_limit(Some(BUILDING_MAX));
-        let built = dense::Builder::new()
-            .configure(config)
-            .syntax(syntax::Config::new().utf8(false))
-            .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(AUTOMATON_MAX)))
-            .build(pattern);
-        built.map(|table| Pattern { table: Arc::new(table) }).map_err(|error| {
-            let reason = match error.is_size_limit_exceeded() {
-                true => Reason::PatternTooLarge { limit: TABLES_MAX },
-                false => Reason::BadPattern(explain(&error)),
-            };
-            ParseError::new(text, reason, place)
-        })
+        let table = compile(pattern, work);
+        let table = table.map_err(|reason| ParseError::new(text, reason, place))?;
+        Ok(Pattern { table: Arc::new(table) })
     }
 
     /// Whether it matches anywhere in the value.
@@ -69,10 +62,35 @@ impl Pattern {
             && matches!(self.table.try_search_fwd(&input), Ok(Some(_)))
     }
 
-    /// Bytes of its table.
-    pub(crate) fn size(&self) -> usize {
-        self.table.memory_usage()
+    /// Bytes of memory behind it.
+    pub(crate) fn held_bytes(&self) -> usize {
+        size_of_val(&*self.table) + self.table.memory_usage()
     }
+}
+
+fn compile(pattern: &str, work: usize) -> Result<dense::DFA<Vec<u32>>, Reason> {
+    let read = reading::read(pattern).map_err(|unread| match unread {
+        Unread::Wrong(why) => Reason::BadPattern(why),
+        Unread::TooManyCharacters => Reason::PatternTooLarge { limit: AUTOMATON_MAX },
+    })?;
+    let config = thompson::Config::new()
+        .utf8(false)
+        .which_captures(WhichCaptures::None)
+        .nfa_size_limit(Some(AUTOMATON_MAX));
+    let automaton = NFA::compiler().configure(config).build_from_hir(&read);
+    let automaton = automaton.map_err(|error| match error.size_limit() {
+        Some(limit) => Reason::PatternTooLarge { limit },
+        None => Reason::BadPattern(error.to_string()),
+    })?;
+    let config = dense::Config::new()
+        .match_kind(MatchKind::All)
+        .start_kind(StartKind::Unanchored)
+        .determinize_size_limit(Some(work / automaton.byte_classes().alphabet_len()));
+    let table = dense::Builder::new().configure(config).build_from_nfa(&automaton);
+    table.map_err(|error| match error.is_size_limit_exceeded() {
+        true => Reason::PatternTooCostly { limit: WORK_MAX },
+        false => Reason::BadPattern(error.to_string()),
+    })
 }
 
 /// The regular expression that matches one of these strings, in letters of any case.
@@ -84,16 +102,4 @@ pub(crate) fn ignoring_case<'t>(
     let texts: Vec<String> = texts.map(regex_syntax::escape).collect();
     let (start, end) = (if from_start { r"\A" } else { "" }, if to_end { r"\z" } else { "" });
     format!("(?i){start}(?:{}){end}", texts.join("|"))
-}
-
-/// The innermost reason, in one line.
-fn explain(error: &dense::BuildError) -> String {
-    let mut reason: &dyn std::error::Error = error;
-    while let Some(inner) = reason.source() {
-        reason = inner;
-    }
-    let text = reason.to_string();
-    // The parser of regular expressions draws its own picture of several lines.
-    let last = text.lines().last().unwrap_or_default();
-    last.trim().trim_start_matches("error: ").to_owned()
 }

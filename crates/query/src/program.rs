@@ -6,6 +6,8 @@
 //!
 //! [`Source`]: crate::Source
 
+mod view;
+
 use std::cmp::Ordering;
 
 use memchr::memmem;
@@ -16,7 +18,10 @@ use crate::number::{Digits, Literal};
 use crate::options::Dialect;
 use crate::parser::Relation;
 use crate::pattern::{Pattern, SEEN_MAX};
+use crate::sweep::{Patience, Sweep};
 use crate::tags::{Part, Source, Tags};
+
+pub(crate) use view::View;
 
 /// A compiled query.
 #[derive(Clone)]
@@ -40,6 +45,8 @@ pub(crate) struct Extra {
     pub(crate) lists: Vec<List>,
     /// Of each key with `CONTAINS`, unless it is a simple one.
     pub(crate) needles: Vec<Needles>,
+    /// For when looking at one condition after the other takes long; unless there are few.
+    pub(crate) sweep: Option<Box<Sweep>>,
 }
 
 /// What `IN` looks a value up in.
@@ -84,6 +91,15 @@ pub(crate) enum Test {
 impl Test {
     /// Of a `CONTAINS` that is looked for by itself.
     pub(crate) const NO_BIT: u8 = u8::MAX;
+
+    /// How much work it is among so many tags, as [`Patience`] counts it.
+    fn work(self, tags: usize) -> usize {
+        match self {
+            // Only hashes are looked at, a block of them at a time.
+            Test::Exists | Test::Equal(_) => 2 + tags / 16,
+            _ => 2 + tags,
+        }
+    }
 }
 
 /// What a value is compared with in order.
@@ -97,7 +113,7 @@ pub(crate) enum Bound {
 }
 
 /// A piece of the canonical text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Span {
     start: u16,
     end: u16,
@@ -153,16 +169,44 @@ impl Node {
 
 impl Extra {
     pub(crate) fn is_empty(&self) -> bool {
-        let Extra { nodes, bounds, patterns, lists, needles } = self;
+        let Extra { nodes, bounds, patterns, lists, needles, sweep } = self;
         nodes.is_empty()
             && bounds.is_empty()
             && patterns.is_empty()
             && lists.is_empty()
             && needles.is_empty()
+            && sweep.is_none()
+    }
+}
+
+impl Extra {
+    /// Bytes of memory it takes, its own with them.
+    fn held_bytes(&self) -> usize {
+        let Extra { nodes, bounds, patterns, lists, needles, sweep } = self;
+        let in_lists = |list: &List| size_of_val(&*list.texts) + size_of_val(&*list.bounds);
+        size_of::<Extra>()
+            + size_of_val(&**nodes)
+            + size_of_val(&**bounds)
+            + bounds.iter().map(Bound::held_bytes).sum::<usize>()
+            + size_of_val(&**patterns)
+            + patterns.iter().map(Pattern::held_bytes).sum::<usize>()
+            + size_of_val(&**lists)
+            + lists.iter().map(in_lists).sum::<usize>()
+            + size_of_val(&**needles)
+            + needles.iter().map(Needles::held_bytes).sum::<usize>()
+            + sweep.as_ref().map_or(0, |sweep| sweep.held_bytes())
     }
 }
 
 impl Bound {
+    /// Bytes of memory behind it.
+    fn held_bytes(&self) -> usize {
+        match self {
+            Bound::Number(literal) => literal.held_bytes(),
+            Bound::Date(_) | Bound::Time(_) => 0,
+        }
+    }
+
     #[inline]
     fn compare<'v>(
         &self,
@@ -185,51 +229,14 @@ static NOTHING: Extra = Extra {
     patterns: Vec::new(),
     lists: Vec::new(),
     needles: Vec::new(),
+    sweep: None,
 };
 
-/// What an evaluation sees of a message.
-#[derive(Clone, Copy)]
-struct View<'v, 'a> {
-    known: &'v Tags<'a>,
-    supplied: Option<&'v Tags<'a>>,
-    pending: Option<&'a dyn Source>,
-    /// The event that is looked at; all of them outside of `SAME EVENT`.
-    event: Option<usize>,
-    /// What is known of the needles.
-    searched: Option<&'v Searched>,
-}
-
-impl<'v, 'a> View<'v, 'a> {
-    fn of(known: &'v Tags<'a>, searched: Option<&'v Searched>) -> View<'v, 'a> {
-        let (supplied, pending) = (known.supplied(), known.pending());
-        View { known, supplied, pending, event: None, searched }
-    }
-
-    #[inline]
-    fn part<'t, 'b>(&self, tags: &'t Tags<'b>) -> Part<'t, 'b> {
-        match self.event {
-            None => tags.whole(),
-            Some(event) => tags.event(event),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        let is_empty = |tags: &Tags<'a>| self.part(tags).is_empty();
-        is_empty(self.known) && self.supplied.is_none_or(is_empty)
-    }
-
-    fn events(&self) -> usize {
-        self.known.events().max(self.supplied.map_or(0, Tags::events))
-    }
-}
-
 impl Program {
-    /// Memory behind it, without what is too little to matter.
+    /// Bytes of memory behind it.
     pub(crate) fn held_bytes(&self) -> usize {
-        let Extra { nodes, bounds, patterns, .. } = self.extra();
-        let tables: usize = patterns.iter().map(Pattern::size).sum();
-        let conditions = size_of_val(&*self.conditions);
-        self.text.len() + conditions + size_of_val(&**nodes) + size_of_val(&**bounds) + tables
+        let extra = self.extra.as_ref().map_or(0, |extra| extra.held_bytes());
+        self.text.len() + size_of_val(&*self.conditions) + extra
     }
 
     #[inline]
@@ -240,7 +247,7 @@ impl Program {
     /// Whether a message has what the query asks for.
     #[inline]
     pub(crate) fn matches(&self, tags: &Tags<'_>) -> bool {
-        if self.is_plain() && !tags.has_source() {
+        if self.is_plain(tags) && !tags.has_source() {
             // What most messages and queries are like, and the same as below without detours.
             let whole = tags.whole();
             return self.conditions.iter().all(|it| self.holds_in(it, &whole));
@@ -261,10 +268,16 @@ impl Program {
         }
     }
 
-    /// Whether the conditions are joined by `AND` alone, and each can be looked at by itself.
+    /// Whether the conditions are joined by `AND` alone, and it is quick to look at one after the
+    /// other.
     #[inline]
-    fn is_plain(&self) -> bool {
-        self.extra.as_ref().is_none_or(|extra| extra.nodes.is_empty() && extra.needles.is_empty())
+    fn is_plain(&self, tags: &Tags<'_>) -> bool {
+        self.extra.as_ref().is_none_or(|extra| {
+            let is_quick = || self.conditions.len() * tags.len() <= Patience::MOST / 2;
+            extra.nodes.is_empty()
+                && extra.needles.is_empty()
+                && (extra.sweep.is_none() || is_quick())
+        })
     }
 
     /// Whether the conditions are joined by `AND` alone.
@@ -275,6 +288,15 @@ impl Program {
 
     /// Nothing if the answer hangs on what the source has.
     fn evaluate(&self, view: View<'_, '_>) -> Option<bool> {
+        let Some(sweep) = &self.extra().sweep else { return self.conjunction(view) };
+        let patience = Patience::new();
+        let answer = self.conjunction(View { patience: Some(&patience), ..view });
+        // What was found out without patience is no answer.
+        if patience.is_over() { sweep.answer(self, view) } else { answer }
+    }
+
+    /// The same, one condition after the other.
+    fn conjunction(&self, view: View<'_, '_>) -> Option<bool> {
         if !self.is_flat() {
             return self.node(0, view);
         }
@@ -296,7 +318,7 @@ impl Program {
             Joint::Not => self.node(at + 1, view).map(|answer| !answer),
             Joint::And => self.parts(at, node, view, false),
             Joint::Or => self.parts(at, node, view, true),
-            Joint::Same => self.same_event(at, node, view),
+            Joint::Same => self.same_event(at, view),
         }
     }
 
@@ -315,10 +337,13 @@ impl Program {
         answer
     }
 
-    fn same_event(&self, at: usize, node: Node, view: View<'_, '_>) -> Option<bool> {
+    fn same_event(&self, at: usize, view: View<'_, '_>) -> Option<bool> {
         let mut answer = Some(false);
         for event in 0..view.events() {
             let view = View { event: Some(event), ..view };
+            if !view.bears(2) {
+                return None;
+            }
             // What has no tags is no event.
             if view.is_empty() {
                 continue;
@@ -329,15 +354,18 @@ impl Program {
                 None => answer = None,
             }
         }
-        // An event that is still to come may have what none here has, or have not what all have.
-        let nodes = &self.extra().nodes[at + 1..node.end as usize];
-        let hangs = view.pending.is_some_and(|source| {
-            nodes.iter().any(|node| match node.joint {
-                Joint::Leaf(leaf) => self.may_hold(&self.conditions[leaf as usize], source),
-                joint => joint == Joint::Not,
-            })
-        });
+        let hangs = view.pending.is_some_and(|source| self.may_come(at, source));
         if hangs { None } else { answer }
+    }
+
+    /// Whether an event that is still to come may have what `SAME EVENT` asks for, or have not
+    /// what all others have.
+    pub(crate) fn may_come(&self, at: usize, source: &dyn Source) -> bool {
+        let nodes = &self.extra().nodes;
+        nodes[at + 1..nodes[at].end as usize].iter().any(|node| match node.joint {
+            Joint::Leaf(leaf) => self.may_hold(&self.conditions[leaf as usize], source),
+            joint => joint == Joint::Not,
+        })
     }
 
     fn holds(&self, condition: &Condition, view: View<'_, '_>) -> Option<bool> {
@@ -363,6 +391,9 @@ impl Program {
     ) -> bool {
         let part = view.part(tags);
         let text = self.text.as_bytes();
+        if !view.bears(condition.test.work(part.len())) {
+            return false;
+        }
         if let (Test::Contains(piece, bit), Some(searched)) = (condition.test, view.searched)
             && let Some(needles) = self.extra().needles.iter().find(|it| it.has(bit))
         {
@@ -374,7 +405,7 @@ impl Program {
         self.holds_in(condition, &part)
     }
 
-    fn may_hold(&self, condition: &Condition, source: &dyn Source) -> bool {
+    pub(crate) fn may_hold(&self, condition: &Condition, source: &dyn Source) -> bool {
         let tag = condition.key.of(self.text.as_bytes());
         source.keys().iter().map(|key| key.as_bytes()).any(|key| {
             (condition.by_key && key == tag) || (condition.by_type && kind(key) == Some(tag))

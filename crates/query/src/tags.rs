@@ -210,9 +210,7 @@ impl<'a> Tags<'a> {
 
     /// The tags of an event; none if there is no such event.
     pub(crate) fn event(&self, event: usize) -> Part<'_, 'a> {
-        let end =
-            |event: usize| self.ends.get(event).map_or(self.entries.len(), |end| *end as usize);
-        let range = if event == 0 { 0..end(0) } else { end(event - 1)..end(event) };
+        let range = self.places(event);
         Part {
             keys: &self.keys[range.clone()],
             types: &self.types[range.clone()],
@@ -221,6 +219,32 @@ impl<'a> Tags<'a> {
             entries: &self.entries[range],
             numbers: &self.numbers,
         }
+    }
+
+    /// The places of an event's tags; none if there is no such event.
+    pub(crate) fn places(&self, event: usize) -> std::ops::Range<usize> {
+        let end =
+            |event: usize| self.ends.get(event).map_or(self.entries.len(), |end| *end as usize);
+        if event == 0 { 0..end(0) } else { end(event - 1)..end(event) }
+    }
+
+    /// The hashes of a tag's key, if it has a value, and of its event type, if it has one; else
+    /// they are zero.
+    #[inline]
+    pub(crate) fn hashes(&self, at: usize) -> (u32, u32) {
+        (self.keys[at], self.types[at])
+    }
+
+    /// The key of a tag, and its value.
+    #[inline]
+    pub(crate) fn entry(&self, at: usize) -> (&'a [u8], Option<Value<'_, 'a>>) {
+        let Entry { key, value, text_end, .. } = self.entries[at];
+        (key, value.map(|bytes| Value { bytes, text_end, at, numbers: &self.numbers }))
+    }
+
+    /// The event type of a tag.
+    pub(crate) fn kind(&self, at: usize) -> Option<&'a [u8]> {
+        self.entries[at].kind()
     }
 
     /// Each tag's key and its hash, if it has a value, and its event type and its hash, if it has.
@@ -263,6 +287,11 @@ impl<'a> Part<'_, 'a> {
         self.entries.is_empty()
     }
 
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Whether a tag has this key and a value of which `test` is true.
     #[inline]
     pub(crate) fn any_value(
@@ -275,7 +304,12 @@ impl<'a> Part<'_, 'a> {
             if let Some(entry) = self.entries.get(at)
                 && let Some(bytes) = entry.value
                 && equal(entry.key, key)
-                && test(Value { bytes, text_end: entry.text_end, at, part: self })
+                && test(Value {
+                    bytes,
+                    text_end: entry.text_end,
+                    at: self.start + at,
+                    numbers: self.numbers,
+                })
             {
                 return true;
             }
@@ -321,15 +355,15 @@ pub(crate) struct Value<'t, 'a> {
     /// How many bytes of values there are up to this one and with it.
     pub(crate) text_end: u32,
     at: usize,
-    part: &'t Part<'t, 'a>,
+    /// Those of the whole message.
+    numbers: &'t [(u32, Digits<'a>)],
 }
 
 impl<'a> Value<'_, 'a> {
     /// The number it begins with, if it is long.
     pub(crate) fn digits(&self) -> Option<Digits<'a>> {
-        let at = (self.part.start + self.at) as u32;
-        let found = self.part.numbers.binary_search_by_key(&at, |(at, _)| *at);
-        found.ok().map(|found| self.part.numbers[found].1)
+        let found = self.numbers.binary_search_by_key(&(self.at as u32), |(at, _)| *at);
+        found.ok().map(|found| self.numbers[found].1)
     }
 }
 
@@ -391,7 +425,7 @@ fn position_in_many(hashes: &[u32], from: usize, wanted: u32) -> Option<usize> {
 /// Whether two pieces of text are the same. Keys and values are short, and comparing a few words
 /// in place takes half the time of a call.
 #[inline]
-fn equal(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
     let length = a.len();
     if length != b.len() {
         return false;

@@ -7,6 +7,8 @@ use super::Digits;
 /// Digits that a place is told by. Fewer than the float of 125 bits has, so that rounding moves no
 /// number out of its range.
 const PLACES: usize = 36;
+/// What the first half of them is multiplied by.
+const HALF: u128 = 10_u128.pow(PLACES as u32 / 2);
 /// The least that has one digit more.
 const LONGER: u128 = 10_u128.pow(PLACES as u32);
 
@@ -28,21 +30,28 @@ impl Rank {
     );
 
     /// A range that a number is in, however it is rounded: a point if it has few digits.
-    pub(super) fn of(digits: &Digits<'_>) -> (Rank, Rank) {
+    pub(crate) fn of(digits: &Digits<'_>) -> (Rank, Rank) {
         let &Digits { negative, whole, fraction, .. } = digits;
-        let all = whole.iter().chain(fraction);
-        let skipped = if whole.is_empty() {
-            fraction.iter().take_while(|digit| **digit == b'0').count()
-        } else {
-            0
+        let skipped = match whole.is_empty() {
+            true => super::leading_zeros(fraction),
+            false => 0,
         };
         if digits.is_zero() {
             let zero = Rank { negative: false, magnitude: i32::MIN, mantissa: 0 };
             return (zero, zero);
         }
         let magnitude = whole.len() as i32 - skipped as i32;
-        let padded = all.skip(skipped).chain(std::iter::repeat(&b'0')).take(PLACES);
-        let mantissa = padded.fold(0, |sum, digit| sum * 10 + u128::from(digit - b'0'));
+        let mut first = [b'0'; PLACES];
+        let from_whole = whole.len().min(PLACES);
+        first[..from_whole].copy_from_slice(&whole[..from_whole]);
+        let from_fraction = (fraction.len() - skipped).min(PLACES - from_whole);
+        first[from_whole..from_whole + from_fraction]
+            .copy_from_slice(&fraction[skipped..skipped + from_fraction]);
+        let (high, low) = first.split_at(PLACES / 2);
+        let number = |digits: &[u8]| {
+            digits.iter().fold(0_u64, |sum, digit| sum * 10 + u64::from(digit - b'0'))
+        };
+        let mantissa = u128::from(number(high)) * HALF + u128::from(number(low));
         let exact = digits.count() - skipped <= PLACES;
         let near = Rank { negative, magnitude, mantissa };
         // One more in the last place, which may be a digit more.

@@ -67,3 +67,26 @@ fn an_index_allocates_nothing() {
     });
     assert_eq!((found, count), (1, 0));
 }
+
+// checklist: C3
+#[test]
+fn a_sweep_allocates_nothing() {
+    let mut tags = tags();
+    for _ in 0..600 {
+        tags.next_event();
+        tags.push("tx.height", "7");
+        tags.push("text", "nothing in it");
+    }
+    for text in [
+        "a = 1 OR b = 2 OR tx.height < 4.9 OR tx.height > 1000000 OR c = 5 OR text CONTAINS 'x'",
+        "tx.height IN (1, 2, 3, 4, 6, 99999999999999999999999999999999999999999999.50)",
+        "SAME EVENT (text CONTAINS 'hing' AND NOT text CONTAINS 'some' AND tx.height = 7.0)",
+        "NOT SAME EVENT (text MATCHES 'in it$' AND tx.height > 8) AND NOT (a = 1 OR a = 2 OR a = 3)",
+    ] {
+        let query: Query = text.parse().unwrap();
+        let mut matched = false;
+        let count = allocations(|| matched = black_box(&query).matches(black_box(&tags)));
+        assert!(matched, "{text}");
+        assert_eq!(count, 0, "{text}");
+    }
+}

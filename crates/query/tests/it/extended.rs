@@ -202,7 +202,7 @@ fn limits_are_typed() {
     let error = patterns(5).parse::<Query>().unwrap_err();
     assert_eq!(*error.reason(), Reason::TooManyPatterns { limit: 4 });
     let error = "a MATCHES '[ab]*a[ab]{30}'".parse::<Query>().unwrap_err();
-    assert!(matches!(error.reason(), Reason::PatternTooLarge { .. }), "{error}");
+    assert!(matches!(error.reason(), Reason::PatternTooCostly { .. }), "{error}");
     let error = "a MATCHES 'x('".parse::<Query>().unwrap_err();
     assert!(matches!(error.reason(), Reason::BadPattern(_)), "{error}");
     assert_eq!(error.offset(), 11);

@@ -9,5 +9,7 @@ mod hostile;
 mod index;
 mod numbers;
 mod oracle;
+mod patterns;
 mod random;
 mod strict;
+mod sweep;

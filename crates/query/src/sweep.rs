@@ -1,0 +1,397 @@
+//! A whole query answered in one sweep over a message's tags.
+//!
+//! Looking at one condition after the other is quick for the usual message, and short of what can
+//! happen: seventy conditions about a thousand values of one key, or twenty `SAME EVENT`s about a
+//! thousand events. A sweep looks at each tag once. It finds the tag's key among those of the
+//! query, reads the value once, and notes which [cells](plan) it is in. The events of a message
+//! are noted side by side, each as a bit of a word: 64 of them are decided at a time.
+//!
+//! A sweep pays for all tags before it knows anything. So the usual way is tried first, with a
+//! little [`Patience`].
+
+mod judge;
+mod patience;
+mod plan;
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+use crate::calendar;
+use crate::needles::Queue;
+use crate::number::{Arithmetic, Digits, Point, Rank};
+use crate::options::Dialect;
+use crate::parser::Relation;
+use crate::pattern::SEEN_MAX;
+use crate::program::{Bound, Condition, Extra, Program, Span, View};
+use crate::tags::{Source, Tags, Value, equal};
+
+use judge::Verdict;
+pub(crate) use patience::Patience;
+
+/// More cells than any query of 512 bytes has: an `IN` of 250 numbers has 501.
+const CELLS_MAX: usize = 640;
+/// More conditions than those have, which take five bytes each.
+const CONDITIONS_MAX: usize = 256;
+/// The `SAME EVENT`s of a query: those of 512 bytes are 30 at most.
+const SAME_MAX: usize = 64;
+
+/// What a query looks for in a message, by keys.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sweep {
+    /// From hashes of keys to their numbers, from 1; the next slot is tried if one is taken.
+    slots: Box<[u8]>,
+    keys: Vec<Key>,
+    probes: Vec<Probe>,
+    /// With the hash of key and text, which they are ordered by.
+    texts: Vec<(u32, Span)>,
+    /// What values are compared with, in order for each line.
+    points: Vec<i128>,
+    /// The same for values of many digits.
+    numbers: Vec<Number>,
+    /// The cells of each bit of [`Needles`](crate::needles::Needles).
+    needle_cells: Vec<u16>,
+    /// The cells of each `IN`.
+    lists: Vec<u16>,
+    lines: Vec<Range<u16>>,
+    /// Of each condition.
+    answers: Box<[Answer]>,
+    /// The nodes of `SAME EVENT`.
+    same: Box<[u16]>,
+    cells: u16,
+    arithmetic: Arithmetic,
+    /// Whether an event type may meet a condition.
+    has_kinds: bool,
+}
+
+/// A key of the query, or an event type.
+#[derive(Debug, Clone, Default)]
+struct Key {
+    hash: u32,
+    name: Span,
+    /// The cell of any value.
+    present: u16,
+    /// The cell of any tag of this event type.
+    kind: u16,
+    /// What is asked of its values.
+    probes: Range<u16>,
+}
+
+/// A question about a value, and the cells of its answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Probe {
+    /// Which of some texts it is; their cells are behind that of all `others`.
+    Texts {
+        others: u16,
+        places: Range<u16>,
+    },
+    /// Where it is among points; `exact` if these tell all that matters about short numbers.
+    Ordered {
+        line: Line,
+        first: u16,
+        places: Range<u16>,
+        exact: bool,
+    },
+    Starts(Span, u16),
+    Ends(Span, u16),
+    Contains(Span, u16),
+    /// Which of the pieces it has.
+    Needles(u8),
+    /// The cell of a value that does not match is the one before.
+    Pattern(u16, u16),
+}
+
+/// How values are put in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Numbers,
+    Dates,
+    Times,
+}
+
+/// A number that values of many digits are compared with.
+#[derive(Debug, Clone)]
+struct Number {
+    bound: u16,
+    rank: (Rank, Rank),
+}
+
+/// What meets a condition: a value of its key, or its event type.
+#[derive(Debug, Clone)]
+struct Answer {
+    key: Met,
+    kind: Met,
+}
+
+#[derive(Debug, Clone)]
+enum Met {
+    Never,
+    /// The cells of a line that are in this relation to one of them.
+    Order(Relation, u16),
+    /// Any of these places in the lists.
+    Any(Range<u16>),
+}
+
+impl Sweep {
+    /// The sweep of a query, unless that is too short to need one, or too long.
+    pub(crate) fn new(
+        conditions: &[Condition],
+        extra: &Extra,
+        text: &[u8],
+        dialect: Dialect,
+    ) -> Option<Box<Sweep>> {
+        plan::plan(conditions, extra, text, dialect)
+    }
+
+    /// Bytes of memory behind it, and its own.
+    pub(crate) fn held_bytes(&self) -> usize {
+        size_of::<Sweep>()
+            + size_of_val(&*self.slots)
+            + size_of_val(&*self.keys)
+            + size_of_val(&*self.probes)
+            + size_of_val(&*self.texts)
+            + size_of_val(&*self.points)
+            + size_of_val(&*self.numbers)
+            + size_of_val(&*self.needle_cells)
+            + size_of_val(&*self.lists)
+            + size_of_val(&*self.lines)
+            + size_of_val(&*self.answers)
+            + size_of_val(&*self.same)
+    }
+
+    /// Whether a message meets the query; nothing if that hangs on what its source has.
+    #[inline(never)]
+    pub(crate) fn answer(&self, program: &Program, view: View<'_, '_>) -> Option<bool> {
+        let mut run = Run {
+            sweep: self,
+            program,
+            source: view.pending,
+            may_hold: [0; CONDITIONS_MAX / 64],
+            cells: [0; CELLS_MAX],
+            before: [0; CELLS_MAX],
+            behind: [0; CELLS_MAX],
+            queue: Queue::new(),
+            same: Verdict { met: 0, open: 0 },
+        };
+        run.ask_source();
+        let all = [Some(view.known), view.supplied];
+        let all = || all.into_iter().flatten();
+        if self.same.is_empty() {
+            for tags in all() {
+                run.visit(tags, 0..tags.len(), 1);
+            }
+            run.settle();
+        } else {
+            let events = all().map(Tags::events).max().unwrap_or(0);
+            let mut sums = [0; CELLS_MAX];
+            for first in (0..events).step_by(64) {
+                run.cells[..self.cells as usize].fill(0);
+                let mut there = 0;
+                for tags in all() {
+                    for event in first..tags.events().min(first + 64) {
+                        let places = tags.places(event);
+                        let bit = 1 << (event - first);
+                        there |= if places.is_empty() { 0 } else { bit };
+                        run.visit(tags, places, bit);
+                    }
+                }
+                run.settle();
+                run.judge_events(there);
+                run.cells.iter().zip(&mut sums).for_each(|(cell, sum)| *sum |= cell);
+            }
+            run.cells = sums;
+            run.settle();
+        }
+        run.judge()
+    }
+
+    #[inline]
+    fn key(&self, hash: u32, name: &[u8], text: &[u8]) -> Option<&Key> {
+        let mask = self.slots.len() - 1;
+        let mut slot = hash as usize & mask;
+        loop {
+            let key = &self.keys[usize::from(self.slots[slot]).checked_sub(1)?];
+            if key.hash == hash && equal(key.name.of(text), name) {
+                return Some(key);
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+}
+
+/// A sweep under way.
+struct Run<'r, 'a> {
+    sweep: &'r Sweep,
+    program: &'r Program,
+    /// Where there may be more tags.
+    source: Option<&'a dyn Source>,
+    /// A bit for each condition that those may meet.
+    may_hold: [u64; CONDITIONS_MAX / 64],
+    /// For each cell the events with a value in it.
+    cells: [u64; CELLS_MAX],
+    /// For each cell those with one in the cells of its line before it, and behind it.
+    before: [u64; CELLS_MAX],
+    behind: [u64; CELLS_MAX],
+    queue: Queue<'r>,
+    /// A bit for each `SAME EVENT`.
+    same: Verdict,
+}
+
+impl<'r> Run<'r, '_> {
+    fn ask_source(&mut self) {
+        let Some(source) = self.source else { return };
+        for (at, condition) in self.program.conditions.iter().enumerate() {
+            let may = u64::from(self.program.may_hold(condition, source));
+            self.may_hold[at / 64] |= may << (at % 64);
+        }
+    }
+
+    /// Notes these tags under the bits of their event.
+    fn visit(&mut self, tags: &'r Tags<'_>, places: Range<usize>, bit: u64) {
+        let (sweep, text) = (self.sweep, self.program.text.as_bytes());
+        for at in places {
+            let (key, kind) = tags.hashes(at);
+            let (name, value) = tags.entry(at);
+            if let Some(value) = value
+                && let Some(key) = sweep.key(key, name, text)
+            {
+                self.cells[key.present as usize] |= bit;
+                for probe in &sweep.probes[key.probes.start as usize..key.probes.end as usize] {
+                    self.probe(probe, tags.pair(at), value, bit);
+                }
+            }
+            if sweep.has_kinds
+                && let Some(name) = tags.kind(at)
+                && let Some(key) = sweep.key(kind, name, text)
+            {
+                self.cells[key.kind as usize] |= bit;
+            }
+        }
+    }
+
+    #[inline]
+    fn probe(&mut self, probe: &Probe, pair: u32, value: Value<'r, '_>, bit: u64) {
+        let text = self.program.text.as_bytes();
+        let (met, cell) = match probe {
+            Probe::Texts { others, places } => {
+                (true, others + self.sweep.text(places, pair, value.bytes, text))
+            }
+            Probe::Ordered { line, first, places, exact } => {
+                let extra = self.program.extra();
+                let at = self.sweep.place(*line, places, *exact, value, extra);
+                (at.is_some(), first + at.unwrap_or(0))
+            }
+            Probe::Starts(start, cell) => {
+                let start = start.of(text);
+                (value.bytes.get(..start.len()).is_some_and(|it| equal(it, start)), *cell)
+            }
+            Probe::Ends(end, cell) => {
+                let end = end.of(text);
+                let from = value.bytes.len().wrapping_sub(end.len());
+                (value.bytes.get(from..).is_some_and(|it| equal(it, end)), *cell)
+            }
+            Probe::Contains(piece, cell) => {
+                (memmem::find(value.bytes, piece.of(text)).is_some(), *cell)
+            }
+            Probe::Pattern(pattern, cell) => {
+                if value.text_end as usize > SEEN_MAX {
+                    return;
+                }
+                let matches = self.program.extra().patterns[*pattern as usize].matches(value.bytes);
+                (true, cell - u16::from(!matches))
+            }
+            Probe::Needles(needles) => {
+                if self.queue.push(*needles, value.bytes, bit) {
+                    self.search();
+                }
+                return;
+            }
+        };
+        self.cells[cell as usize] |= if met { bit } else { 0 };
+    }
+
+    /// Looks for pieces in the values that wait for that.
+    fn search(&mut self) {
+        let (cells, of_bits) = (&mut self.cells, &self.sweep.needle_cells);
+        self.queue.search(&self.program.extra().needles, |mut found, bit| {
+            while found != 0 {
+                cells[of_bits[found.trailing_zeros() as usize] as usize] |= bit;
+                found &= found - 1;
+            }
+        });
+    }
+}
+
+impl Sweep {
+    /// Which of some texts a value is, from 1; or none, 0.
+    fn text(&self, places: &Range<u16>, pair: u32, value: &[u8], text: &[u8]) -> u16 {
+        let texts = &self.texts[places.start as usize..places.end as usize];
+        let first = texts.partition_point(|(hash, _)| *hash < pair);
+        let alike = texts[first..].iter().take_while(|(hash, _)| *hash == pair);
+        let at = alike.enumerate().find(|(_, (_, it))| equal(it.of(text), value));
+        at.map_or(0, |(at, _)| (first + at) as u16 + 1)
+    }
+
+    /// Where a value is among what it is compared with: twice the number of those before it, and
+    /// one more if it equals the next.
+    #[inline]
+    fn place(
+        &self,
+        line: Line,
+        places: &Range<u16>,
+        exact: bool,
+        value: Value<'_, '_>,
+        extra: &Extra,
+    ) -> Option<u16> {
+        let range = places.start as usize..places.end as usize;
+        let point = match line {
+            Line::Numbers => match Point::of(value.bytes, self.arithmetic) {
+                Point::At(point) if exact => point,
+                Point::None => return None,
+                _ => return self.place_of_long(&self.numbers[range], value, extra),
+            },
+            Line::Dates => i128::from(calendar::value_date(value.bytes)?),
+            Line::Times => calendar::value_time(value.bytes)?.point(),
+        };
+        let points = &self.points[range];
+        let below = points.partition_point(|it| *it < point);
+        Some(2 * below as u16 + u16::from(points.get(below) == Some(&point)))
+    }
+
+    #[cold]
+    fn place_of_long(
+        &self,
+        numbers: &[Number],
+        value: Value<'_, '_>,
+        extra: &Extra,
+    ) -> Option<u16> {
+        let digits = Digits::known_or_read(value.bytes, value.digits(), self.arithmetic)?;
+        let rank = Rank::of(&digits);
+        let mut below = numbers.partition_point(|it| it.rank.1 < rank.0);
+        for number in &numbers[below..] {
+            if number.rank.0 > rank.1 {
+                break;
+            }
+            let Bound::Number(literal) = &extra.bounds[number.bound as usize] else { break };
+            match literal.compare_digits(digits) {
+                std::cmp::Ordering::Less => break,
+                std::cmp::Ordering::Equal => return Some(2 * below as u16 + 1),
+                std::cmp::Ordering::Greater => below += 1,
+            }
+        }
+        Some(2 * below as u16)
+    }
+}
+
+impl Probe {
+    /// The cell of a question that is answered by yes or no.
+    fn cell(&self) -> u16 {
+        match self {
+            Probe::Starts(_, cell) | Probe::Ends(_, cell) | Probe::Contains(_, cell) => *cell,
+            Probe::Pattern(_, cell) => *cell,
+            Probe::Texts { others, .. } => *others,
+            Probe::Ordered { first, .. } => *first,
+            Probe::Needles(_) => 0,
+        }
+    }
+}

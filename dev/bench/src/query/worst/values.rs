@@ -1,0 +1,65 @@
+//! Many values of one key, in one event or each in its own.
+
+use floodway_query::Query;
+
+use super::{letters, repeated};
+
+/// A name, a query, values of the key `a`, and whether they are all of one event.
+type Case = (String, Result<Query, String>, Vec<String>, bool);
+
+/// Values of 64 KiB at most.
+fn shapes() -> Vec<(&'static str, Vec<String>)> {
+    let of = |count: usize, value: &dyn Fn(usize) -> String| (0..count).map(value).collect();
+    vec![
+        ("1024 numbers", of(1024, &|n| (100 + n).to_string())),
+        ("1024 long numbers", of(1024, &|n| format!("1.{}{n:04}", "0".repeat(36)))),
+        ("1024 dates", of(1024, &|n| format!("20{:02}-02-{:02}", n % 100, 1 + n % 28))),
+        ("1024 times", of(1024, &|n| format!("20{:02}-02-03T12:00:00.{n:09}Z", n % 100))),
+        ("1024 texts", of(1024, &|n| format!("aaaaaaaaaaaaaaaa{n:04}{}", "v".repeat(40)))),
+        ("1024 of frequent bytes", of(1024, &|_| "zqz".repeat(20))),
+        // As many as 64 KiB of headers hold, if each line takes sixteen bytes.
+        ("4096 numbers", of(4096, &|n| (100 + n).to_string())),
+        // As many as they hold at all. No bar was set with these in mind.
+        ("13107 digits", of(13_107, &|n| (n % 10).to_string())),
+    ]
+}
+
+/// Each operator, as often as 512 bytes hold it.
+fn queries() -> Vec<(&'static str, Result<Query, String>)> {
+    let listed = |make: &dyn Fn(usize) -> String, count: usize| {
+        let list: Vec<String> = (0..count).map(make).collect();
+        repeated(|_| format!("a IN({})", list.join(",")), " OR ")
+    };
+    vec![
+        ("a > 9000", repeated(|n| format!("a>{}", 9000 + n), "OR ")),
+        ("a = 9000", repeated(|n| format!("a={}", 9000 + n), "OR ")),
+        ("a IN (9000, ...)", listed(&|n| (9000 + n).to_string(), 98)),
+        ("a IN ('x', ...)", listed(&|n| format!("'{n}x'"), 72)),
+        ("a > DATE", repeated(|n| format!("a>DATE 2999-01-{:02}", 1 + n % 28), "OR ")),
+        ("a > TIME", repeated(|n| format!("a>TIME 2999-01-01T00:00:{n:02}Z"), "OR ")),
+        ("a STARTS WITH", repeated(|n| format!("a STARTS WITH'aaaaaaaa{}'", letters(n)), "OR ")),
+        ("a ENDS WITH", repeated(|n| format!("a ENDS WITH'v{}'", letters(n)), "OR ")),
+        ("a CONTAINS", repeated(|n| format!("a CONTAINS'zq{}z'", letters(n + 26)), "OR ")),
+        ("SAME EVENT (a = 9000)", repeated(|n| format!("SAME EVENT(a={})", 9000 + n), "OR ")),
+        ("SAME EVENT (a > 1 AND b = 1)", repeated(|n| format!("SAME EVENT(a>{n} AND b=1)"), "OR ")),
+        ("SAME EVENT (NOT a > 1)", repeated(|n| format!("SAME EVENT(NOT a>{n})"), "AND ")),
+        (
+            "SAME EVENT (a CONTAINS)",
+            repeated(|n| format!("SAME EVENT(a CONTAINS'zq{}z')", letters(n + 26)), "OR "),
+        ),
+    ]
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut all = Vec::new();
+    for (what, query) in queries() {
+        for (shape, values) in shapes() {
+            // What is asked of events is asked where each value is one.
+            let is_one_event = !what.starts_with("SAME");
+            let events = if is_one_event { "" } else { ", each an event" };
+            let name = format!("{shape}{events}: {what}");
+            all.push((name, query.clone(), values, is_one_event));
+        }
+    }
+    all
+}
