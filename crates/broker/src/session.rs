@@ -185,8 +185,9 @@ impl Session {
         result
     }
 
-    /// Takes what a batch has for the client, and notes in `tally` what became of it. `write` is to write out what is queued, if the socket
-    /// takes it: it is asked for between two parts of a large batch.
+    /// Takes what a batch has for the client, and notes in `tally` what became of it. `write` is to
+    /// write out what is queued, if the socket takes it: it is asked for between two parts of a
+    /// large batch.
     pub fn deliver(
         &self,
         runs: Runs<'_>,

@@ -72,8 +72,8 @@ pub enum Reason {
     },
     /// A pattern of `MATCHES` is not a regular expression, or one that cannot be compiled; why.
     BadPattern(String),
-    /// Written out, with everything repeated as often as it may be, a pattern takes more memory than
-    /// the limit; or it has too many classes of Unicode.
+    /// Written out, with everything repeated as often as it may be, a pattern takes more memory
+    /// than the limit; or it has too many classes of Unicode.
     PatternTooLarge {
         /// The limit, in bytes.
         limit: usize,

@@ -81,7 +81,7 @@ fn a_sweep_allocates_nothing() {
         "a = 1 OR b = 2 OR tx.height < 4.9 OR tx.height > 1000000 OR c = 5 OR text CONTAINS 'x'",
         "tx.height IN (1, 2, 3, 4, 6, 99999999999999999999999999999999999999999999.50)",
         "SAME EVENT (text CONTAINS 'hing' AND NOT text CONTAINS 'some' AND tx.height = 7.0)",
-        "NOT SAME EVENT (text MATCHES 'in it$' AND tx.height > 8) AND NOT (a = 1 OR a = 2 OR a = 3)",
+        "NOT SAME EVENT (text MATCHES 'it$' AND tx.height > 8) AND NOT (a = 1 OR a = 2 OR a = 3)",
     ] {
         let query: Query = text.parse().unwrap();
         let mut matched = false;
