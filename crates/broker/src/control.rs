@@ -46,7 +46,7 @@ pub const API_SUBSCRIBE: &str = "$FLOODWAY.API.SUBSCRIBE";
 /// Grants that wait for their subscription, per session. Each holds at most three texts of 4 KiB
 /// and 4.3 KiB for a key, so all of them about 4 MiB, and as much again for queries.
 const MAX_GRANTS: usize = 256;
-/// Bytes of the queries of grants that wait: one with patterns may take a mebibyte.
+/// Bytes of the queries of grants that wait: one with patterns may take some seventy KiB.
 const MAX_QUERY_BYTES: usize = 4 << 20;
 
 /// A subscription that was granted and not made yet.
