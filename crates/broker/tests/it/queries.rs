@@ -153,7 +153,7 @@ fn a_query_counts_against_the_budget_while_it_is_in_the_index() {
     let client = Client::reading(&broker, now);
     client.subscribe(&broker, 1, "a");
     let before = broker.bus().budget().used();
-    let large = r"color MATCHES '[a-q][^u-z]{9}x'";
+    let large = r"color MATCHES '[a-q][^u-z]{8}x'";
     let bytes = query(large).held_bytes() as u64;
     assert!(bytes > 10_000, "{bytes}");
     subscribe(&client, &broker, 2, "a", granted(Some(large)));
