@@ -58,8 +58,9 @@ impl<P: Carried + ?Sized> State<P> {
 }
 
 /// A queue of shared messages with a policy, for one subscription.
-// What is written all the time begins a line of the cache, and what is only read follows it.
-#[repr(C, align(64))]
+// What is written all the time comes first, and together; what is only read follows it. Not aligned
+// to a line of the cache: of a million aligned ones the allocator keeps a million scraps.
+#[repr(C)]
 pub struct Inbox<P: Carried + ?Sized = [u8]> {
     monitor: Monitor<State<P>>,
     /// Publishers that wait for room.
