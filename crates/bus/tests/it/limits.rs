@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use floodway::{
-    Bus, EndReason, Filter, Limit, Limits, LossReason, Message, Origin, PublishReport, Pushback,
-    PushbackMode, RecvError, Router, SubscribeOptions, Subscription, Wakeups,
+    Bus, EndReason, Filter, Limit, Limits, LossReason, Message, Origin, Overflow, PublishReport,
+    Pushback, PushbackMode, RecvError, Router, SubscribeOptions, Subscription, Wakeups,
 };
 
 const BEHIND: Duration = Duration::from_secs(10);
@@ -141,6 +141,22 @@ fn a_slow_reader_that_moves_is_not_ended_with_a_thousand_queued() {
     bus.sweep(Instant::now() + BEHIND + Duration::from_millis(10));
     let reason = subscription.end_reason().unwrap();
     assert!(matches!(reason, EndReason::TooFarBehind { messages: 1000, .. }), "{reason}");
+}
+
+// checklist: A5
+#[test]
+fn a_limit_set_later_counts_from_when_the_reader_last_moved() {
+    let bus = Bus::default();
+    let subscription = subscribe(&bus, Limits::NONE);
+    let now = Instant::now();
+    publish_at(&bus, 1, 5, now);
+    bus.sweep(now + BEHIND);
+    assert_eq!(subscription.end_reason(), None);
+    let limits = Limits { behind: Some(BEHIND), ..Limits::NONE };
+    subscription.set_overflow(Overflow::disconnect(limits));
+    bus.sweep(now + BEHIND);
+    let reason = subscription.end_reason().unwrap();
+    assert!(matches!(reason, EndReason::TooFarBehind { messages: 1, .. }), "{reason}");
 }
 
 // checklist: A5
