@@ -24,7 +24,7 @@ use crate::end::EndReason;
 use crate::merge::Fold;
 use crate::message::Message;
 use crate::missed::Missed;
-use crate::overflow::{Depth, Overflow, Policy, Verdict};
+use crate::overflow::{Depth, Overflow, Policy};
 use crate::payload::Carried;
 use crate::report::Tally;
 use crate::run::Run;
@@ -148,7 +148,7 @@ impl<T: Held> Backlog<T> {
 
     /// Promises room for a message, if there is some; how long the queue is with it.
     pub(crate) fn promise(&mut self, bytes: u64) -> Option<Depth> {
-        if self.overflow.admit(self.claimed(), 1, bytes) != Verdict::Accept {
+        if !self.has_room_for(bytes) {
             return None;
         }
         self.promised.messages += 1;

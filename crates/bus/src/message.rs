@@ -188,24 +188,21 @@ impl Extras {
         any.then(|| Box::new(Self { reply: reply.map(Into::into), headers: headers.into() }))
     }
 
-    pub(crate) fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         self.reply.as_ref().map_or(0, |reply| reply.len()) + self.headers.len()
     }
 }
 
 impl SharedMessage {
     pub(crate) fn copy_of(message: &Message<'_>, budget: &Budget) -> Self {
-        let size = message.size();
-        let copied = size + Self::OVERHEAD_BYTES;
-        let (payload, charged) = if message.payload.len() < SHARE_FROM_BYTES {
-            (Bytes::copy_from_slice(message.payload), copied)
+        let (payload, elsewhere) = if message.payload.len() < SHARE_FROM_BYTES {
+            (Bytes::copy_from_slice(message.payload), 0)
         } else {
             // Charged by the payload itself, which may outlive this.
-            (budget.share(message.payload.to_vec()), copied - message.payload.len())
+            (budget.share(message.payload.to_vec()), message.payload.len())
         };
         let topic = message.topic.map_or_else(|| Topic::new(message.subject, budget), Arc::clone);
-        let label = Label::new(topic, charged);
-        Self { label, extras: Extras::of(message), size, payload }
+        Self::charging(topic, Extras::of(message), payload, elsewhere)
     }
 
     /// The content.
@@ -222,8 +219,22 @@ impl<P: Payload> SharedMessage<P> {
 }
 
 impl<P: Carried + ?Sized> SharedMessage<P> {
-    /// What holding a message costs besides its bytes.
+    /// What holding a message costs besides its bytes, if it has no extras.
     pub(crate) const OVERHEAD_BYTES: usize = size_of::<Self>();
+
+    /// Charges all of it but what is charged `elsewhere`.
+    #[inline]
+    pub(crate) fn charging(
+        topic: Arc<Topic>,
+        extras: Option<Box<Extras>>,
+        payload: P::Owned,
+        elsewhere: usize,
+    ) -> Self {
+        let more = extras.as_ref().map_or(0, |extras| extras.bytes());
+        let size = topic.subject().len() + more + payload.borrow().size();
+        let held = Self::OVERHEAD_BYTES + extras.as_ref().map_or(0, |_| size_of::<Extras>());
+        Self { label: Label::new(topic, size + held - elsewhere), extras, size, payload }
+    }
 
     /// What it is about.
     #[inline]
@@ -279,5 +290,24 @@ impl<'a, P: Carried + ?Sized> From<&'a Arc<SharedMessage<P>>> for Message<'a, P>
             row: 0,
             topic: Some(kept.label.topic()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_reply_and_headers_is_charged_where_there_are_some() {
+        let budget = Budget::new(1 << 20);
+        let charged = |message: &Message<'_>| {
+            let before = budget.used();
+            let _kept = SharedMessage::copy_of(message, &budget);
+            budget.used() - before
+        };
+        let (plain, headers) = (Message::new(b"a", b"payload"), b"NATS/1.0\r\na: b\r\n\r\n");
+        let more = charged(&plain.clone().with_headers(headers)) - charged(&plain);
+        assert_eq!(more as usize, headers.len() + size_of::<Extras>());
+        assert_eq!(budget.used(), 0);
     }
 }

@@ -85,7 +85,7 @@ impl<T: Payload> Outgoing<T> for T {
         topic: Arc<Topic>,
         publish: impl FnOnce(&Message<'_, T>) -> R,
     ) -> R {
-        let shared = SharedMessage::owning(topic, envelope.take_extras(), self);
+        let shared = SharedMessage::charging(topic, envelope.take_extras(), self, 0);
         publish(&Message::from(&Arc::new(shared)))
     }
 }

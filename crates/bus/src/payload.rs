@@ -8,8 +8,7 @@ use floodway_query::Tags;
 
 use crate::budget::Budget;
 use crate::merge::Fold;
-use crate::message::{Extras, Kept, Message, SHARE_FROM_BYTES, SharedMessage};
-use crate::topic::{Label, Topic};
+use crate::message::{Kept, Message, SHARE_FROM_BYTES, SharedMessage};
 
 /// What can be published: bytes, and every type that says so.
 ///
@@ -204,21 +203,7 @@ impl<T: Payload> Carried for T {
     ) -> Option<SharedMessage<T>> {
         let payload = fold.of_values(&queued.payload, newer.payload)?;
         let SharedMessage { label, extras, .. } = &**T::keep(newer, budget);
-        Some(SharedMessage::owning(label.topic().clone(), extras.clone(), payload))
-    }
-}
-
-impl<P: Carried + ?Sized> SharedMessage<P> {
-    /// A message that owns its payload.
-    #[inline]
-    pub(crate) fn owning(
-        topic: Arc<Topic>,
-        extras: Option<Box<Extras>>,
-        payload: P::Owned,
-    ) -> Self {
-        let more = extras.as_ref().map_or(0, |extras| extras.bytes());
-        let size = topic.subject().len() + more + payload.borrow().size();
-        Self { label: Label::new(topic, size + Self::OVERHEAD_BYTES), extras, size, payload }
+        Some(SharedMessage::charging(label.topic().clone(), extras.clone(), payload, 0))
     }
 }
 

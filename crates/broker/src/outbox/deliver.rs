@@ -42,7 +42,7 @@ impl Outbox {
         if self.ended.is_some() {
             return outcome;
         }
-        let before = *tally.report();
+        let before = tally.report().matched;
         let mut todo = Some(runs);
         while let Some(runs) = todo
             && outcome.ended.is_none()
@@ -60,8 +60,8 @@ impl Outbox {
         let taken = &mut outcome.taken;
         taken.finished = !self.to_reap.is_empty();
         taken.over_mark = self.is_over_mark(false);
-        let matched = tally.report().matched > before.matched;
-        let anything = matched || taken.finished || outcome.ended.is_some();
+        let any_matched = tally.report().matched > before;
+        let anything = any_matched || taken.finished || outcome.ended.is_some();
         // A full socket wakes whoever writes to it by itself; ten thousand of them need no look.
         if anything && !self.blocked {
             taken.wake = !std::mem::replace(&mut self.wake_pending, true);

@@ -13,14 +13,12 @@ struct Seat(Option<usize>);
 
 impl Seat {
     fn take() -> Self {
-        let mut seat = None;
+        let free = |taken: u32| taken.trailing_ones() as usize;
         // Acquire: pairs with the Release of who had it before, whose writes are then seen.
-        let took = TAKEN.fetch_update(Ordering::Acquire, Ordering::Relaxed, |taken| {
-            let free = taken.trailing_ones() as usize;
-            seat = (free < SEATS).then_some(free);
-            seat.map(|free| taken | 1 << free)
+        let before = TAKEN.fetch_update(Ordering::Acquire, Ordering::Relaxed, |taken| {
+            (free(taken) < SEATS).then(|| taken | 1 << free(taken))
         });
-        Self(seat.filter(|_| took.is_ok()))
+        Self(before.ok().map(free))
     }
 }
 

@@ -147,13 +147,15 @@ impl<P: Carried + ?Sized> Inbox<P> {
 
     /// Takes the whole backlog in one operation.
     pub(crate) fn take_backlog(&self, at: Option<Instant>) -> VecDeque<Delivery<P>> {
-        let backlog = self.monitor.with(|state| {
+        let (backlog, frees_waiting) = self.monitor.with(|state| {
             let age = at.map_or_else(|| self.age_to_take(state), |at| self.clock.age(at));
             let mut all = VecDeque::with_capacity(state.account.queued() as usize);
             all.extend(std::iter::from_fn(|| self.take_message(state, age)));
-            all
+            (all, self.frees_waiting(state))
         });
-        self.wake_below_mark();
+        if frees_waiting {
+            self.wake_below_mark();
+        }
         // All of them: there may be room for any number. And whoever waits for it to be drained.
         self.room.wake_all();
         self.monitor.notify();

@@ -69,7 +69,7 @@ fn a_number_may_be_in_a_header_or_at_a_place_of_the_payload() {
 fn values_are_the_numbers_that_they_are() {
     fn of<T: Payload>(value: T) -> Option<f64> {
         let topic = Topic::new(b"s", &Budget::new(1 << 20));
-        let shared = SharedMessage::<T>::owning(topic, None, value);
+        let shared = SharedMessage::<T>::charging(topic, None, value, 0);
         NumberSource::Payload.of(&Message::from(&Arc::new(shared)))
     }
     assert_eq!(

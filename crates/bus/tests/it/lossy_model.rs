@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use floodway::{
     Delivery, Digest, EndReason, Fallback, Filter, Limits, Missed, RecvError, SHARE_FROM_BYTES,
-    SharedMessage, Subscription,
+    Subscription,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -318,10 +318,9 @@ impl World {
         // made of them; but of many that expire at once only some are freed at once.
         let each = || self.pairs.iter().flat_map(|pair| &pair.model.items);
         let sent = each().filter(|item| !item.is_made());
-        let sent: HashSet<_> = sent.map(|item| (item.number, item.message.size())).collect();
-        let made = each().filter(|item| item.is_made()).map(|item| item.message.size());
-        let overhead = size_of::<SharedMessage>() as u64;
-        let messages = sent.iter().map(|(_, size)| *size).chain(made).map(|size| size + overhead);
+        let sent: HashSet<_> = sent.map(|item| (item.number, item.message.held())).collect();
+        let made = each().filter(|item| item.is_made()).map(|item| item.message.held());
+        let messages = sent.iter().map(|(_, held)| *held).chain(made);
         let digests = each().filter(|item| !item.parts.is_empty()).count() * size_of::<Digest>();
         let held = messages.sum::<u64>() + digests as u64;
         let used = self.clock.bus.budget().used();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use floodway::{
     Bus, BusConfig, Filter, Limits, Message, Origin, Policy, PublishReport, Pushback, PushbackMode,
-    Router, SubscribeOptions, Subscription, Wakeups,
+    Router, SharedMessage, SubscribeOptions, Subscription, Wakeups,
 };
 
 /// A message to be sent.
@@ -28,6 +28,14 @@ impl Sent {
     /// Bytes that count against limits.
     pub(crate) fn size(&self) -> u64 {
         (self.subject.len() + self.headers.len() + self.payload.len()) as u64
+    }
+
+    /// What a copy of it takes of the memory budget.
+    pub(crate) fn held(&self) -> u64 {
+        // Headers, and a subject for answers, are kept apart if there are any.
+        let apart = size_of::<Box<[u8]>>() + size_of::<Option<Box<[u8]>>>();
+        let apart = if self.headers.is_empty() { 0 } else { apart };
+        self.size() + (size_of::<SharedMessage>() + apart) as u64
     }
 }
 
