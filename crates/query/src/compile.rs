@@ -8,7 +8,7 @@ use crate::calendar;
 use crate::error::{ParseError, Reason};
 use crate::hash;
 use crate::needles;
-use crate::number::{Arithmetic, Literal, Rank};
+use crate::number::{Arithmetic, Literal};
 use crate::options::{Dialect, Options};
 use crate::parser::{Claim, Leaf, Operand, Tree};
 use crate::pattern::{self, PATTERNS_MAX, Pattern, WORK_MAX};
@@ -319,15 +319,5 @@ fn count(tree: &Tree<'_>, is_so: fn(&Leaf<'_>) -> bool) -> usize {
         Tree::Leaf(leaf) => usize::from(is_so(leaf)),
         Tree::Not(inner) | Tree::Same(inner) => count(inner, is_so),
         Tree::And(parts) | Tree::Or(parts) => parts.iter().map(|part| count(part, is_so)).sum(),
-    }
-}
-
-impl Bound {
-    /// Where it is in the order of its kind.
-    pub(crate) fn rank(&self) -> (Rank, Rank) {
-        match self {
-            Bound::Number(literal) => literal.rank(),
-            Bound::Date(point) | Bound::Time(point) => (Rank::whole(*point), Rank::whole(*point)),
-        }
     }
 }

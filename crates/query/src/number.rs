@@ -7,10 +7,14 @@
 //! The rest is in `binary`.
 
 mod binary;
+mod ladder;
 mod rank;
 
 use std::cmp::Ordering;
 
+use binary::{Edges, Turns};
+pub(crate) use ladder::Ladder;
+use rank::Place;
 pub(crate) use rank::Rank;
 
 /// The most digits a number in a query may have: more would need larger arrays in `binary`.
@@ -20,9 +24,6 @@ pub(crate) const DIGITS_MAX: usize = 1000;
 const SMALL_DIGITS: usize = 18;
 /// Digits up to which the float of 125 bits tells all decimals apart.
 const FLOAT_DIGITS: usize = 37;
-
-/// A text that may have more digits than this is long.
-const LONG: usize = 64;
 
 /// Powers of ten.
 static POWERS: [i64; SMALL_DIGITS + 1] = {
@@ -49,9 +50,23 @@ pub(crate) enum Arithmetic {
 #[derive(Debug, Clone)]
 pub(crate) struct Literal {
     arithmetic: Arithmetic,
-    small: Option<Small>,
-    /// As written; kept only if it does not fit the fast form.
+    form: Form,
+}
+
+#[derive(Debug, Clone)]
+enum Form {
+    Small(Small),
+    Long(Box<LongLiteral>),
+}
+
+/// What does not fit the fast form.
+#[derive(Debug, Clone)]
+struct LongLiteral {
+    /// As written.
     text: Box<str>,
+    point: i128,
+    /// Kept only if finding them takes more than the stack.
+    edges: Option<Box<Edges>>,
 }
 
 /// `mantissa / 10^scale`, with at most 18 digits.
@@ -72,59 +87,107 @@ pub(crate) struct Digits<'a> {
     is_integer: bool,
 }
 
+/// A value that begins with a number of more digits than the fast form has. It is read once for
+/// each message, whatever the number of queries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Long<'a> {
+    place: Place<'a>,
+    is_integer: bool,
+    has_sign: bool,
+}
+
+impl<'a> Long<'a> {
+    /// From the text of a value; nothing if its number is not so long, or if it has none.
+    #[inline]
+    pub(crate) fn read(text: &'a [u8]) -> Option<Long<'a>> {
+        // Nearly all values are told by their first byte or their length.
+        let may_be = text.len() > SMALL_DIGITS && matches!(text[0], b'0'..=b'9' | b'-');
+        if may_be { Long::read_digits(text) } else { None }
+    }
+
+    fn read_digits(text: &'a [u8]) -> Option<Long<'a>> {
+        match Small::read(text, Arithmetic::Exact) {
+            Ok(_) => None,
+            Err(TooLarge) => Some(Long::of(text, &Digits::read(text, Arithmetic::Exact)?)),
+        }
+    }
+
+    /// Of the text of a number that is written out with a point.
+    fn from_text(text: &'a str) -> Option<Long<'a>> {
+        Some(Long::of(text.as_bytes(), &Digits::read(text.as_bytes(), Arithmetic::Rounded)?))
+    }
+
+    fn of(text: &[u8], digits: &Digits<'a>) -> Long<'a> {
+        Long {
+            place: Place::of(digits),
+            is_integer: digits.is_integer,
+            has_sign: text.first() == Some(&b'-'),
+        }
+    }
+
+    /// Whether it is a number as the language reads it.
+    #[inline]
+    fn counts(&self, arithmetic: Arithmetic) -> bool {
+        arithmetic == Arithmetic::Exact || !self.has_sign
+    }
+}
+
 impl Literal {
     /// From the text of a token.
     pub(crate) fn new(text: &str, arithmetic: Arithmetic) -> Literal {
-        let small = Small::read(text.as_bytes(), arithmetic).unwrap_or(None);
-        let text = if small.is_some() { "" } else { text };
-        Literal { arithmetic, small, text: text.into() }
+        if let Ok(Some(small)) = Small::read(text.as_bytes(), arithmetic) {
+            return Literal { arithmetic, form: Form::Small(small) };
+        }
+        let digits = Digits::read(text.as_bytes(), arithmetic).unwrap_or(Digits::ZERO);
+        let has_large_edges = arithmetic == Arithmetic::Rounded && text.len() > FLOAT_DIGITS;
+        let edges = has_large_edges.then(|| Box::new(Edges::of(&digits)));
+        let point = match &edges {
+            None => point(&digits),
+            Some(edges) => edges.turns().point(&digits),
+        };
+        let long = LongLiteral { text: text.into(), point, edges };
+        Literal { arithmetic, form: Form::Long(Box::new(long)) }
     }
 
     /// How a value compares with it; nothing if the value does not begin with a number.
-    ///
-    /// `digits` says what [`Digits::of_long`] found in it, if somebody asked.
     #[inline]
-    pub(crate) fn compare<'v>(
-        &self,
-        value: &'v [u8],
-        digits: impl FnOnce() -> Option<Digits<'v>>,
-    ) -> Option<Ordering> {
-        match (Small::read(value, self.arithmetic), self.small) {
-            (Ok(Some(number)), Some(small)) => Some(number.compare(small)),
+    pub(crate) fn compare(&self, value: &[u8]) -> Option<Ordering> {
+        match (Small::read(value, self.arithmetic), &self.form) {
+            (Ok(Some(number)), Form::Small(small)) => Some(number.compare(*small)),
+            (Ok(Some(number)), Form::Long(long)) => Some(number.point().cmp(&long.point)),
             (Ok(None), _) => None,
-            _ => self.compare_large(value, digits()),
+            (Err(TooLarge), _) => self.compare_long(value),
         }
     }
 
     #[cold]
-    fn compare_large(&self, value: &[u8], known: Option<Digits<'_>>) -> Option<Ordering> {
-        Some(self.compare_digits(Digits::known_or_read(value, known, self.arithmetic)?))
+    fn compare_long(&self, value: &[u8]) -> Option<Ordering> {
+        let digits = Digits::read(value, self.arithmetic)?;
+        let long = Long::of(value, &digits);
+        self.with_turns(|turns| turns.compare(&long))
     }
 
-    /// How a number that was read compares with it.
-    pub(crate) fn compare_digits(&self, value: Digits<'_>) -> Ordering {
+    /// What numbers of many digits are compared with, for any number of them.
+    pub(crate) fn with_turns<T>(&self, then: impl FnOnce(&Turns<'_>) -> T) -> T {
         let mut buffer = [0; 24];
-        let literal = self.digits(&mut buffer);
-        let is_short = |digits: &Digits<'_>| digits.count() <= FLOAT_DIGITS;
-        let exact = self.arithmetic == Arithmetic::Exact;
-        if exact || (is_short(&value) && is_short(&literal)) {
-            return value.compare(&literal);
+        if let Form::Long(long) = &self.form
+            && let Some(edges) = &long.edges
+        {
+            return then(&edges.turns());
         }
-        // Rounding moves no number out of its range, and takes longer than most values deserve.
-        let (here, there) = (Rank::of(&value), Rank::of(&literal));
-        if here.1 < there.0 || here.0 > there.1 {
-            return here.0.cmp(&there.0);
+        let digits = self.digits(&mut buffer);
+        match self.arithmetic {
+            Arithmetic::Exact => then(&Turns::exact(&digits)),
+            Arithmetic::Rounded => then(&Edges::of(&digits).turns()),
         }
-        binary::compare(&value, &literal)
     }
 
     fn digits<'b>(&'b self, buffer: &'b mut [u8; 24]) -> Digits<'b> {
-        let text = match self.small {
-            Some(small) => small.write(buffer),
-            None => self.text.as_bytes(),
+        let text = match &self.form {
+            Form::Small(small) => small.write(buffer),
+            Form::Long(long) => long.text.as_bytes(),
         };
-        let zero = Digits { negative: false, whole: b"", fraction: b"", is_integer: true };
-        Digits::read(text, self.arithmetic).unwrap_or(zero)
+        Digits::read(text, self.arithmetic).unwrap_or(Digits::ZERO)
     }
 
     /// Where it is in the order of numbers, as a range: numbers of many digits have no exact place.
@@ -132,66 +195,55 @@ impl Literal {
         Rank::of(&self.digits(&mut [0; 24]))
     }
 
-    /// Its place on the line of numbers, beside values of at most 18 digits. Nothing if it may be
-    /// rounded to one of those.
-    pub(crate) fn point(&self) -> Option<i128> {
-        if let Some(small) = self.small {
-            return Some(small.point());
+    /// Its place on the line of numbers, beside values of at most 18 digits.
+    pub(crate) fn point(&self) -> i128 {
+        match &self.form {
+            Form::Small(small) => small.point(),
+            Form::Long(long) => long.point,
         }
-        let mut buffer = [0; 24];
-        let digits = self.digits(&mut buffer);
-        if self.arithmetic == Arithmetic::Rounded && digits.count() > FLOAT_DIGITS {
-            return None;
-        }
-        let Digits { negative, whole, fraction, .. } = digits;
-        let point = match whole.len() <= SMALL_DIGITS {
-            // Odd, because it lies between two numbers of 18 digits behind the point; or it is
-            // larger than any number that is compared with it, and then it does not matter.
-            true => {
-                let padded = fraction.iter().chain(std::iter::repeat(&b'0')).take(SMALL_DIGITS);
-                let all = whole.iter().chain(padded);
-                let cut = fraction.len() > SMALL_DIGITS;
-                2 * all.fold(0, |sum, digit| sum * 10 + i128::from(digit - b'0')) + i128::from(cut)
-            }
-            false => 2 * 10_i128.pow(2 * SMALL_DIGITS as u32),
-        };
-        Some(if negative { -point } else { point })
     }
 
     /// Bytes of memory behind it.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.text.len()
+        let Form::Long(long) = &self.form else { return 0 };
+        let edges = long.edges.as_ref().map_or(0, |edges| edges.held_bytes());
+        size_of::<LongLiteral>() + long.text.len() + edges
     }
 
     /// How it compares with another one, both rounded.
     pub(crate) fn order(&self, other: &Literal) -> Ordering {
-        match (self.small, other.small) {
-            (Some(small), Some(other)) => small.compare(other),
-            _ => other.compare_digits(self.digits(&mut [0; 24])),
+        match (&self.form, &other.form) {
+            (Form::Small(small), Form::Small(other)) => small.compare(*other),
+            _ => {
+                let mut buffer = [0; 24];
+                let long = Long::of(b"", &self.digits(&mut buffer));
+                other.with_turns(|turns| turns.order(&long))
+            }
         }
     }
 }
 
-/// Where the number that a value begins with is on the line of numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Point {
-    /// The value begins with no number.
-    None,
-    At(i128),
-    /// It has too many digits for a point.
-    TooLong,
+/// The place of a number that is not rounded beside those of at most 18 digits, as [`Small`] has
+/// it: odd, if it lies between two of them.
+fn point(digits: &Digits<'_>) -> i128 {
+    let Digits { negative, whole, fraction, .. } = *digits;
+    let point = match whole.len() <= SMALL_DIGITS {
+        true => {
+            let padded = fraction.iter().chain(std::iter::repeat(&b'0')).take(SMALL_DIGITS);
+            let all = whole.iter().chain(padded);
+            let cut = fraction.len() > SMALL_DIGITS;
+            2 * all.fold(0, |sum, digit| sum * 10 + i128::from(digit - b'0')) + i128::from(cut)
+        }
+        // It is larger than any of those.
+        false => 2 * 10_i128.pow(2 * SMALL_DIGITS as u32),
+    };
+    if negative { -point } else { point }
 }
 
-impl Point {
-    /// The place of a value.
-    #[inline]
-    pub(crate) fn of(value: &[u8], arithmetic: Arithmetic) -> Point {
-        match Small::read(value, arithmetic) {
-            Ok(Some(small)) => Point::At(small.point()),
-            Ok(None) => Point::None,
-            Err(TooLarge) => Point::TooLong,
-        }
-    }
+/// The place of the number that a value begins with, if that is not [`Long`].
+#[inline]
+pub(crate) fn point_of(value: &[u8], arithmetic: Arithmetic) -> Option<i128> {
+    Small::read(value, arithmetic).ok().flatten().map(Small::point)
 }
 
 /// Where the number a value begins with is in the order of numbers, as a range.
@@ -279,28 +331,8 @@ impl Small {
 }
 
 impl<'a> Digits<'a> {
-    /// The number that a long text begins with. A message may be long and a query may have many
-    /// comparisons; so the ends of such a number are looked for once for each message.
-    #[inline]
-    pub(crate) fn of_long(text: &'a [u8]) -> Option<Digits<'a>> {
-        let is_long =
-            text.len() > LONG && text[1..LONG].iter().all(|it| b".0123456789".contains(it));
-        if is_long { Digits::read(text, Arithmetic::Exact) } else { None }
-    }
-
-    /// The number that a value begins with, if any; `known` is what [`Digits::of_long`] found.
-    pub(crate) fn known_or_read(
-        value: &'a [u8],
-        known: Option<Digits<'a>>,
-        arithmetic: Arithmetic,
-    ) -> Option<Digits<'a>> {
-        let is_signed = value.first() == Some(&b'-');
-        match known {
-            Some(_) if is_signed && arithmetic == Arithmetic::Rounded => None,
-            Some(digits) => Some(digits),
-            None => Digits::read(value, arithmetic),
-        }
-    }
+    const ZERO: Digits<'static> =
+        Digits { negative: false, whole: b"", fraction: b"", is_integer: true };
 
     /// The number that a text begins with, if any.
     fn read(text: &'a [u8], arithmetic: Arithmetic) -> Option<Digits<'a>> {
@@ -328,17 +360,32 @@ impl<'a> Digits<'a> {
         self.whole.len() + self.fraction.len()
     }
 
-    fn compare(&self, other: &Digits<'_>) -> Ordering {
-        let order = || {
-            let whole = self.whole.len().cmp(&other.whole.len());
-            whole.then_with(|| self.whole.cmp(other.whole)).then(self.fraction.cmp(other.fraction))
+    /// How many zeros are between the point and the first other digit, if none is before it.
+    fn skipped(&self) -> usize {
+        if self.whole.is_empty() { leading_zeros(self.fraction) } else { 0 }
+    }
+
+    /// How large it is: the digits before the point, or less than none.
+    fn magnitude(&self, skipped: usize) -> i64 {
+        self.whole.len() as i64 - skipped as i64
+    }
+
+    /// The digits behind so many.
+    fn behind(&self, count: usize) -> [&'a [u8]; 2] {
+        let in_whole = count.min(self.whole.len());
+        let in_fraction = (count - in_whole).min(self.fraction.len());
+        [&self.whole[in_whole..], &self.fraction[in_fraction..]]
+    }
+
+    /// Copies the digits behind so many, as far as there are any.
+    fn copy_from(&self, count: usize, buffer: &mut [u8]) {
+        let [whole, fraction] = self.behind(count);
+        let (whole, fraction) = match whole.get(..buffer.len()) {
+            Some(whole) => (whole, &fraction[..0]),
+            None => (whole, &fraction[..fraction.len().min(buffer.len() - whole.len())]),
         };
-        match (self.negative, other.negative) {
-            (false, false) => order(),
-            (true, true) => order().reverse(),
-            (false, true) => Ordering::Greater,
-            (true, false) => Ordering::Less,
-        }
+        buffer[..whole.len()].copy_from_slice(whole);
+        buffer[whole.len()..whole.len() + fraction.len()].copy_from_slice(fraction);
     }
 }
 

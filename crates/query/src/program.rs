@@ -6,21 +6,21 @@
 //!
 //! [`Source`]: crate::Source
 
+mod bound;
 mod view;
 
 use std::cmp::Ordering;
 
 use memchr::memmem;
 
-use crate::calendar::{self, Instant};
 use crate::needles::{Needles, Place, Searched};
-use crate::number::{Digits, Literal};
 use crate::options::Dialect;
 use crate::parser::Relation;
 use crate::pattern::{Pattern, SEEN_MAX};
 use crate::sweep::{Patience, Sweep};
 use crate::tags::{Part, Source, Tags};
 
+pub(crate) use bound::Bound;
 pub(crate) use view::View;
 
 /// A compiled query.
@@ -93,23 +93,21 @@ impl Test {
     pub(crate) const NO_BIT: u8 = u8::MAX;
 
     /// How much work it is among so many tags, as [`Patience`] counts it.
-    fn work(self, tags: usize) -> usize {
+    fn work(self, tags: usize, extra: &Extra) -> usize {
         match self {
             // Only hashes are looked at, a block of them at a time.
             Test::Exists | Test::Equal(_) => 2 + tags / 16,
+            Test::Compare(..) => 2 + 2 * tags,
+            Test::In(list) => 2 + (1 + extra.lists[list as usize].bounds.len()) * tags,
             _ => 2 + tags,
         }
     }
 }
 
-/// What a value is compared with in order.
-#[derive(Debug, Clone)]
-pub(crate) enum Bound {
-    Number(Literal),
-    /// A day.
-    Date(i64),
-    /// A second of universal time.
-    Time(i64),
+impl List {
+    fn has(texts: &[Span], value: &[u8], text: &[u8]) -> bool {
+        texts.binary_search_by(|one| one.of(text).cmp(value)).is_ok()
+    }
 }
 
 /// A piece of the canonical text.
@@ -198,31 +196,6 @@ impl Extra {
     }
 }
 
-impl Bound {
-    /// Bytes of memory behind it.
-    fn held_bytes(&self) -> usize {
-        match self {
-            Bound::Number(literal) => literal.held_bytes(),
-            Bound::Date(_) | Bound::Time(_) => 0,
-        }
-    }
-
-    #[inline]
-    fn compare<'v>(
-        &self,
-        value: &'v [u8],
-        digits: impl FnOnce() -> Option<Digits<'v>>,
-    ) -> Option<Ordering> {
-        match self {
-            Bound::Number(literal) => literal.compare(value, digits),
-            Bound::Date(day) => Some(calendar::value_date(value)?.cmp(day)),
-            Bound::Time(second) => {
-                Some(calendar::value_time(value)?.cmp(&Instant { second: *second, nanos: 0 }))
-            }
-        }
-    }
-}
-
 static NOTHING: Extra = Extra {
     nodes: Vec::new(),
     bounds: Vec::new(),
@@ -273,10 +246,12 @@ impl Program {
     #[inline]
     fn is_plain(&self, tags: &Tags<'_>) -> bool {
         self.extra.as_ref().is_none_or(|extra| {
-            let is_quick = || self.conditions.len() * tags.len() <= Patience::MOST / 2;
+            let is_quick = |sweep: &Sweep| {
+                sweep.tests() * tags.len() <= Patience::MOST / 2 && !tags.has_long_numbers()
+            };
             extra.nodes.is_empty()
                 && extra.needles.is_empty()
-                && (extra.sweep.is_none() || is_quick())
+                && extra.sweep.as_ref().is_none_or(|sweep| is_quick(sweep))
         })
     }
 
@@ -289,6 +264,10 @@ impl Program {
     /// Nothing if the answer hangs on what the source has.
     fn evaluate(&self, view: View<'_, '_>) -> Option<bool> {
         let Some(sweep) = &self.extra().sweep else { return self.conjunction(view) };
+        // A sweep knows where such numbers belong, which takes long to find out for a comparison.
+        if view.has_long_numbers() {
+            return sweep.answer(self, view);
+        }
         let patience = Patience::new();
         let answer = self.conjunction(View { patience: Some(&patience), ..view });
         // What was found out without patience is no answer.
@@ -391,7 +370,7 @@ impl Program {
     ) -> bool {
         let part = view.part(tags);
         let text = self.text.as_bytes();
-        if !view.bears(condition.test.work(part.len())) {
+        if !view.bears(condition.test.work(part.len(), self.extra())) {
             return false;
         }
         if let (Test::Contains(piece, bit), Some(searched)) = (condition.test, view.searched)
@@ -422,14 +401,27 @@ impl Program {
                 Test::Equal(text) => tags.has(condition.pair, key, text.of(self.text.as_bytes())),
                 Test::Compare(relation, bound) => {
                     let bound = &self.extra().bounds[bound as usize];
-                    tags.any_value(named, |value| {
-                        let order = bound.compare(value.bytes, || value.digits());
-                        order.is_some_and(|order| relation.admits(order))
-                    })
+                    match tags.has_long_numbers() {
+                        true => bound.any_value(relation, named, tags),
+                        false => tags.any_value(named, |value| {
+                            bound.compare(value.bytes).is_some_and(|order| relation.admits(order))
+                        }),
+                    }
                 }
+                Test::In(list) if tags.has_long_numbers() => self.lists(list, named, tags),
                 _ => self.rarer(condition, tags),
             };
         by_key || (condition.by_type && tags.has_type(named))
+    }
+
+    /// Whether one of these values, of which some are long numbers, is in a list.
+    #[cold]
+    fn lists(&self, list: u16, named: (u32, &[u8]), tags: &Part<'_, '_>) -> bool {
+        let (extra, text) = (self.extra(), self.text.as_bytes());
+        let List { texts, bounds } = &extra.lists[list as usize];
+        let mut bounds = bounds.iter().map(|bound| &extra.bounds[*bound as usize]);
+        bounds.any(|bound| bound.any_value(Relation::Equal, named, tags))
+            || tags.any_value(named, |value| List::has(texts, value.bytes, text))
     }
 
     /// Whether the value of one of these tags meets a condition. Apart, because searching text
@@ -456,16 +448,15 @@ impl Condition {
             Test::StartsWith(start) => value.starts_with(start.of(text)),
             Test::EndsWith(end) => value.ends_with(end.of(text)),
             Test::Compare(relation, bound) => extra.bounds[bound as usize]
-                .compare(value, || None)
+                .compare(value)
                 .is_some_and(|order| relation.admits(order)),
             Test::Pattern(pattern) => extra.patterns[pattern as usize].matches(value),
             Test::NoPattern(pattern) => !extra.patterns[pattern as usize].matches(value),
             Test::In(list) => {
                 let List { texts, bounds } = &extra.lists[list as usize];
-                texts.binary_search_by(|one| one.of(text).cmp(value)).is_ok()
+                List::has(texts, value, text)
                     || bounds.iter().any(|bound| {
-                        extra.bounds[*bound as usize].compare(value, || None)
-                            == Some(Ordering::Equal)
+                        extra.bounds[*bound as usize].compare(value) == Some(Ordering::Equal)
                     })
             }
         }

@@ -19,11 +19,11 @@ use memchr::memmem;
 
 use crate::calendar;
 use crate::needles::Queue;
-use crate::number::{Arithmetic, Digits, Point, Rank};
+use crate::number::{self, Arithmetic, Ladder};
 use crate::options::Dialect;
 use crate::parser::Relation;
 use crate::pattern::SEEN_MAX;
-use crate::program::{Bound, Condition, Extra, Program, Span, View};
+use crate::program::{Condition, Extra, Program, Span, View};
 use crate::tags::{Source, Tags, Value, equal};
 
 use judge::Verdict;
@@ -47,8 +47,8 @@ pub(crate) struct Sweep {
     texts: Vec<(u32, Span)>,
     /// What values are compared with, in order for each line.
     points: Vec<i128>,
-    /// The same for values of many digits.
-    numbers: Vec<Number>,
+    /// The same for values of many digits, for each line of numbers.
+    ladders: Vec<Ladder>,
     /// The cells of each bit of [`Needles`](crate::needles::Needles).
     needle_cells: Vec<u16>,
     /// The cells of each `IN`.
@@ -59,6 +59,7 @@ pub(crate) struct Sweep {
     /// The nodes of `SAME EVENT`.
     same: Box<[u16]>,
     cells: u16,
+    tests: u16,
     arithmetic: Arithmetic,
     /// Whether an event type may meet a condition.
     has_kinds: bool,
@@ -85,12 +86,11 @@ enum Probe {
         others: u16,
         places: Range<u16>,
     },
-    /// Where it is among points; `exact` if these tell all that matters about short numbers.
+    /// Where it is among points.
     Ordered {
         line: Line,
         first: u16,
         places: Range<u16>,
-        exact: bool,
     },
     Starts(Span, u16),
     Ends(Span, u16),
@@ -104,16 +104,10 @@ enum Probe {
 /// How values are put in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
-    Numbers,
+    /// With the ladder for values of many digits.
+    Numbers(u8),
     Dates,
     Times,
-}
-
-/// A number that values of many digits are compared with.
-#[derive(Debug, Clone)]
-struct Number {
-    bound: u16,
-    rank: (Rank, Rank),
 }
 
 /// What meets a condition: a value of its key, or its event type.
@@ -143,6 +137,11 @@ impl Sweep {
         plan::plan(conditions, extra, text, dialect)
     }
 
+    /// How many tests it is for: conditions, and what they list.
+    pub(crate) fn tests(&self) -> usize {
+        usize::from(self.tests)
+    }
+
     /// Bytes of memory behind it, and its own.
     pub(crate) fn held_bytes(&self) -> usize {
         size_of::<Sweep>()
@@ -151,7 +150,8 @@ impl Sweep {
             + size_of_val(&*self.probes)
             + size_of_val(&*self.texts)
             + size_of_val(&*self.points)
-            + size_of_val(&*self.numbers)
+            + self.ladders.iter().map(Ladder::held_bytes).sum::<usize>()
+            + size_of_val(&*self.ladders)
             + size_of_val(&*self.needle_cells)
             + size_of_val(&*self.lists)
             + size_of_val(&*self.lines)
@@ -276,9 +276,8 @@ impl<'r> Run<'r, '_> {
             Probe::Texts { others, places } => {
                 (true, others + self.sweep.text(places, pair, value.bytes, text))
             }
-            Probe::Ordered { line, first, places, exact } => {
-                let extra = self.program.extra();
-                let at = self.sweep.place(*line, places, *exact, value, extra);
+            Probe::Ordered { line, first, places } => {
+                let at = self.sweep.place(*line, places, value);
                 (at.is_some(), first + at.unwrap_or(0))
             }
             Probe::Starts(start, cell) => {
@@ -335,51 +334,18 @@ impl Sweep {
     /// Where a value is among what it is compared with: twice the number of those before it, and
     /// one more if it equals the next.
     #[inline]
-    fn place(
-        &self,
-        line: Line,
-        places: &Range<u16>,
-        exact: bool,
-        value: Value<'_, '_>,
-        extra: &Extra,
-    ) -> Option<u16> {
-        let range = places.start as usize..places.end as usize;
+    fn place(&self, line: Line, places: &Range<u16>, value: Value<'_, '_>) -> Option<u16> {
         let point = match line {
-            Line::Numbers => match Point::of(value.bytes, self.arithmetic) {
-                Point::At(point) if exact => point,
-                Point::None => return None,
-                _ => return self.place_of_long(&self.numbers[range], value, extra),
+            Line::Numbers(ladder) => match value.long() {
+                Some(long) => return self.ladders[usize::from(ladder)].place(long),
+                None => number::point_of(value.bytes, self.arithmetic)?,
             },
             Line::Dates => i128::from(calendar::value_date(value.bytes)?),
             Line::Times => calendar::value_time(value.bytes)?.point(),
         };
-        let points = &self.points[range];
+        let points = &self.points[places.start as usize..places.end as usize];
         let below = points.partition_point(|it| *it < point);
         Some(2 * below as u16 + u16::from(points.get(below) == Some(&point)))
-    }
-
-    #[cold]
-    fn place_of_long(
-        &self,
-        numbers: &[Number],
-        value: Value<'_, '_>,
-        extra: &Extra,
-    ) -> Option<u16> {
-        let digits = Digits::known_or_read(value.bytes, value.digits(), self.arithmetic)?;
-        let rank = Rank::of(&digits);
-        let mut below = numbers.partition_point(|it| it.rank.1 < rank.0);
-        for number in &numbers[below..] {
-            if number.rank.0 > rank.1 {
-                break;
-            }
-            let Bound::Number(literal) = &extra.bounds[number.bound as usize] else { break };
-            match literal.compare_digits(digits) {
-                std::cmp::Ordering::Less => break,
-                std::cmp::Ordering::Equal => return Some(2 * below as u16 + 1),
-                std::cmp::Ordering::Greater => below += 1,
-            }
-        }
-        Some(2 * below as u16)
     }
 }
 

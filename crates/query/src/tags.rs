@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use std::fmt;
 
 use crate::hash;
-use crate::number::Digits;
+use crate::number::Long;
 
 /// The tags of one message, which borrow their text from it.
 ///
@@ -41,8 +41,8 @@ pub struct Tags<'a> {
     entries: Vec<Entry<'a>>,
     /// Where each event ends.
     ends: Vec<u32>,
-    /// The numbers that long values begin with, by tags.
-    numbers: Vec<(u32, Digits<'a>)>,
+    /// The long numbers that values begin with.
+    numbers: Vec<Long<'a>>,
     /// Bytes of all values.
     text: u32,
     source: Option<&'a dyn Source>,
@@ -58,7 +58,12 @@ struct Entry<'a> {
     dot: Option<u32>,
     /// Bytes of all values up to this one and with it.
     text_end: u32,
+    /// Where its long number is among those of the message; behind them if it has none.
+    number: u32,
 }
+
+/// Of a value that has no long number.
+const NO_NUMBER: u32 = u32::MAX;
 
 /// Tags that cost something to have, such as those inside a payload.
 ///
@@ -101,12 +106,14 @@ impl<'a> Tags<'a> {
         self.keys.push(if value.is_some() { key_hash } else { 0 });
         self.types.push(dot.map_or(0, |dot| hash::of_key(&key[..dot as usize])));
         self.pairs.push(value.map_or(0, |value| hash::of_pair(key_hash, value)));
-        if let Some(digits) = value.and_then(Digits::of_long) {
-            self.numbers.push((self.entries.len() as u32, digits));
+        let mut number = NO_NUMBER;
+        if let Some(long) = value.and_then(Long::read) {
+            number = self.numbers.len() as u32;
+            self.numbers.push(long);
         }
         let text_end = self.text.saturating_add(value.map_or(0, <[u8]>::len) as u32);
         self.text = text_end;
-        self.entries.push(Entry { key, value, dot, text_end });
+        self.entries.push(Entry { key, value, dot, text_end, number });
         let end = self.entries.len() as u32;
         match self.ends.last_mut() {
             Some(last) => *last = end,
@@ -148,7 +155,7 @@ impl<'a> Tags<'a> {
         }
         self.entries.clear();
         // An empty vector has nothing that lives too short; collecting in place keeps its memory.
-        let nothing = Entry { key: &[], value: None, dot: None, text_end: 0 };
+        let nothing = Entry { key: &[], value: None, dot: None, text_end: 0, number: NO_NUMBER };
         let entries = self.entries.into_iter().map(|_| nothing).collect();
         Tags {
             keys: self.keys,
@@ -191,6 +198,12 @@ impl<'a> Tags<'a> {
         }
     }
 
+    /// Whether a value begins with a long number.
+    #[inline]
+    pub(crate) fn has_long_numbers(&self) -> bool {
+        !self.numbers.is_empty()
+    }
+
     /// Whether it has a source, asked or not.
     #[inline]
     pub(crate) fn has_source(&self) -> bool {
@@ -201,7 +214,7 @@ impl<'a> Tags<'a> {
     #[inline]
     pub(crate) fn whole(&self) -> Part<'_, 'a> {
         let Tags { keys, types, pairs, entries, numbers, .. } = self;
-        Part { keys, types, pairs, entries, start: 0, numbers }
+        Part { keys, types, pairs, entries, numbers }
     }
 
     pub(crate) fn events(&self) -> usize {
@@ -215,7 +228,6 @@ impl<'a> Tags<'a> {
             keys: &self.keys[range.clone()],
             types: &self.types[range.clone()],
             pairs: &self.pairs[range.clone()],
-            start: range.start,
             entries: &self.entries[range],
             numbers: &self.numbers,
         }
@@ -238,8 +250,8 @@ impl<'a> Tags<'a> {
     /// The key of a tag, and its value.
     #[inline]
     pub(crate) fn entry(&self, at: usize) -> (&'a [u8], Option<Value<'_, 'a>>) {
-        let Entry { key, value, text_end, .. } = self.entries[at];
-        (key, value.map(|bytes| Value { bytes, text_end, at, numbers: &self.numbers }))
+        let Entry { key, value, text_end, number, .. } = self.entries[at];
+        (key, value.map(|bytes| Value { bytes, text_end, number, numbers: &self.numbers }))
     }
 
     /// The event type of a tag.
@@ -275,10 +287,8 @@ pub(crate) struct Part<'t, 'a> {
     types: &'t [u32],
     pairs: &'t [u32],
     entries: &'t [Entry<'a>],
-    /// The number of the first one in the message.
-    start: usize,
     /// Those of the whole message.
-    numbers: &'t [(u32, Digits<'a>)],
+    numbers: &'t [Long<'a>],
 }
 
 impl<'a> Part<'_, 'a> {
@@ -290,6 +300,12 @@ impl<'a> Part<'_, 'a> {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether a value of the message begins with a long number.
+    #[inline]
+    pub(crate) fn has_long_numbers(&self) -> bool {
+        !self.numbers.is_empty()
     }
 
     /// Whether a tag has this key and a value of which `test` is true.
@@ -307,7 +323,7 @@ impl<'a> Part<'_, 'a> {
                 && test(Value {
                     bytes,
                     text_end: entry.text_end,
-                    at: self.start + at,
+                    number: entry.number,
                     numbers: self.numbers,
                 })
             {
@@ -354,16 +370,16 @@ pub(crate) struct Value<'t, 'a> {
     pub(crate) bytes: &'a [u8],
     /// How many bytes of values there are up to this one and with it.
     pub(crate) text_end: u32,
-    at: usize,
+    number: u32,
     /// Those of the whole message.
-    numbers: &'t [(u32, Digits<'a>)],
+    numbers: &'t [Long<'a>],
 }
 
 impl<'a> Value<'_, 'a> {
     /// The number it begins with, if it is long.
-    pub(crate) fn digits(&self) -> Option<Digits<'a>> {
-        let found = self.numbers.binary_search_by_key(&(self.at as u32), |(at, _)| *at);
-        found.ok().map(|found| self.numbers[found].1)
+    #[inline]
+    pub(crate) fn long(&self) -> Option<&Long<'a>> {
+        self.numbers.get(self.number as usize)
     }
 }
 

@@ -38,6 +38,11 @@ impl<'v, 'a> View<'v, 'a> {
         }
     }
 
+    /// Whether a value of the message begins with a long number.
+    pub(super) fn has_long_numbers(&self) -> bool {
+        self.known.has_long_numbers() || self.supplied.is_some_and(Tags::has_long_numbers)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         let is_empty = |tags: &Tags<'a>| self.part(tags).is_empty();
         is_empty(self.known) && self.supplied.is_none_or(is_empty)

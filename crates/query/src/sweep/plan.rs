@@ -9,16 +9,17 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::{Answer, CELLS_MAX, CONDITIONS_MAX, Key, Line, Met, Number, Probe, SAME_MAX, Sweep};
-use crate::calendar::Instant;
+use super::{Answer, CELLS_MAX, CONDITIONS_MAX, Key, Line, Met, Probe, SAME_MAX, Sweep};
 use crate::hash;
-use crate::number::{Arithmetic, Rank};
+use crate::number::{Arithmetic, Ladder, Rank};
 use crate::options::Dialect;
 use crate::parser::Relation;
 use crate::program::{Bound, Condition, Extra, Joint, Span, Test};
 
 /// Fewer tests than this take no longer one by one.
 const TESTS_MIN: usize = 6;
+/// The same for numbers, dates and times, which take longer.
+const BOUNDS_MIN: usize = 3;
 /// Their numbers have eight bits, and zero stands for none.
 const KEYS_MAX: usize = 255;
 
@@ -32,7 +33,8 @@ pub(super) fn plan(
 ) -> Option<Box<Sweep>> {
     let has_events = extra.nodes.iter().any(|node| node.joint == Joint::Same);
     let listed = extra.lists.iter().map(|list| list.texts.len() + list.bounds.len());
-    let is_short = !has_events && conditions.len() + listed.sum::<usize>() < TESTS_MIN;
+    let tests = conditions.len() + listed.sum::<usize>();
+    let is_short = !has_events && tests < TESTS_MIN && extra.bounds.len() < BOUNDS_MIN;
     if is_short || conditions.len() > CONDITIONS_MAX {
         return None;
     }
@@ -52,6 +54,7 @@ pub(super) fn plan(
         sweep: Box::new(Sweep {
             slots: vec![0; (2 * conditions.len()).next_power_of_two()].into(),
             arithmetic,
+            tests: tests as u16,
             same,
             answers: vec![none; conditions.len()].into(),
             ..Sweep::default()
@@ -63,7 +66,8 @@ pub(super) fn plan(
         let first = planner.sweep.probes.len() as u16;
         planner.presence(key, &of_key);
         planner.texts(&of_key);
-        for line in [Line::Numbers, Line::Dates, Line::Times] {
+        let ladder = planner.sweep.ladders.len() as u8;
+        for line in [Line::Numbers(ladder), Line::Dates, Line::Times] {
             planner.ordered(line, &of_key);
         }
         planner.others(&of_key);
@@ -202,7 +206,7 @@ impl Planner<'_> {
                 _ => {}
             }
         }
-        bounds.retain(|bound| kind == Line::of(&self.extra.bounds[*bound as usize]));
+        bounds.retain(|bound| kind.takes(&self.extra.bounds[*bound as usize]));
         if bounds.is_empty() {
             return;
         }
@@ -213,28 +217,27 @@ impl Planner<'_> {
         ranked.sort_by(|a, b| self.order(a, b));
         let from = self.sweep.points.len();
         let line = self.line(2 * ranked.len() + 1);
-        let mut exact = true;
+        let mut different: Vec<u16> = Vec::new();
         let mut last: Option<(u16, (Rank, Rank))> = None;
         for next in ranked {
             if last.is_none_or(|last| self.order(&last, &next).is_ne()) {
-                let point = self.extra.bounds[next.0 as usize].point();
-                exact &= point.is_some();
-                self.sweep.points.push(point.unwrap_or(0));
-                let number = Number { bound: next.0, rank: next.1 };
-                self.sweep.numbers.extend((kind == Line::Numbers).then_some(number));
+                self.sweep.points.push(self.extra.bounds[next.0 as usize].point());
+                different.push(next.0);
             }
-            let number = self.sweep.points.len() - from;
-            self.bound_cells[next.0 as usize] = line.start.saturating_add(2 * number as u16 - 1);
+            let number = different.len() as u16;
+            self.bound_cells[next.0 as usize] = line.start.saturating_add(2 * number - 1);
             last = Some(next);
         }
+        if let Line::Numbers(_) = kind {
+            let literals =
+                different.iter().filter_map(|bound| self.extra.bounds[*bound as usize].literal());
+            self.sweep.ladders.push(Ladder::new(literals, self.sweep.arithmetic));
+        }
         let places = from as u16..self.sweep.points.len() as u16;
-        // The numbers stand beside their points, so what is no number has one, too.
-        let filler = Number { bound: 0, rank: Rank::EVERYTHING };
-        self.sweep.numbers.resize(self.sweep.points.len(), filler);
-        self.sweep.probes.push(Probe::Ordered { line: kind, first: line.start, places, exact });
+        self.sweep.probes.push(Probe::Ordered { line: kind, first: line.start, places });
         for at in conditions {
             if let Test::Compare(relation, bound) = self.conditions[*at].test
-                && kind == Line::of(&self.extra.bounds[bound as usize])
+                && kind.takes(&self.extra.bounds[bound as usize])
             {
                 self.answer(*at, Met::Order(relation, self.bound_cells[bound as usize]));
             }
@@ -321,22 +324,11 @@ impl Planner<'_> {
 }
 
 impl Line {
-    fn of(bound: &Bound) -> Line {
-        match bound {
-            Bound::Number(_) => Line::Numbers,
-            Bound::Date(_) => Line::Dates,
-            Bound::Time(_) => Line::Times,
-        }
-    }
-}
-
-impl Bound {
-    /// Its place among values of its kind.
-    fn point(&self) -> Option<i128> {
+    fn takes(self, bound: &Bound) -> bool {
         match self {
-            Bound::Number(literal) => literal.point(),
-            Bound::Date(day) => Some(i128::from(*day)),
-            Bound::Time(second) => Some(Instant { second: *second, nanos: 0 }.point()),
+            Line::Numbers(_) => matches!(bound, Bound::Number(_)),
+            Line::Dates => matches!(bound, Bound::Date(_)),
+            Line::Times => matches!(bound, Bound::Time(_)),
         }
     }
 }
