@@ -1,5 +1,7 @@
 //! Dates and times: text → a place on the line of time.
 
+use crate::digits::{self, POWERS, WORD};
+
 /// Years that a query may name.
 const LITERAL_YEARS: std::ops::RangeInclusive<i64> = 1900..=2999;
 
@@ -43,17 +45,17 @@ pub(crate) fn value_time(text: &[u8]) -> Option<Instant> {
 
 /// The year and the number of the day.
 fn date(text: &[u8]) -> Option<(i64, i64)> {
-    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else { return None };
-    let year = two(y1, y2)? * 100 + two(y3, y4)?;
-    let (month, day) = (two(m1, m2)?, two(d1, d2)?);
+    let &[.., d1, d2] = text else { return None };
+    if text.len() == 10 { day(text, two(d1, d2)?) } else { None }
+}
+
+/// The year and the number of a day, of which a text begins with `yyyy-mm-`.
+fn day(text: &[u8], day: i64) -> Option<(i64, i64)> {
+    const FORM: u64 = u64::from_le_bytes(*b"0000-00-");
+    let [y12, _, y34, _, _, month, ..] = fields(digits::word(text, 0), FORM)?;
+    let (year, month) = (y12 * 100 + y34, month);
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        _ => return None,
-    };
+    let days = *DAYS.get(month as usize)? + i64::from(month == 2 && leap);
     if !(1..=days).contains(&day) {
         return None;
     }
@@ -65,18 +67,20 @@ fn date(text: &[u8]) -> Option<(i64, i64)> {
     Some((year, days + (month * 153 + 2) / 5 + day - 1))
 }
 
+/// The days of each month of a year that is no leap year.
+static DAYS: [i64; 13] = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
 /// The year as written, and the instant.
 fn time(text: &[u8]) -> Option<(i64, Instant)> {
-    let (day, clock) = text.split_at_checked(10)?;
-    let (year, day) = date(day)?;
-    let (&[b'T', h1, h2, b':', m1, m2, b':', s1, s2], rest) = clock.split_at_checked(9)? else {
-        return None;
-    };
-    let (hour, minute, second) = (two(h1, h2)?, two(m1, m2)?, two(s1, s2)?);
+    const FORM: u64 = u64::from_le_bytes(*b"00T00:00");
+    let &[b':', s1, s2] = text.get(16..19)? else { return None };
+    let [date, _, _, hour, _, _, minute, _] = fields(digits::word(text, 8), FORM)?;
+    let (year, day) = day(text, date)?;
+    let second = two(s1, s2)?;
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let (nanos, zone) = fraction(rest)?;
+    let (nanos, zone) = fraction(&text[19..])?;
     let offset = match *zone {
         [b'Z'] => 0,
         [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
@@ -93,14 +97,38 @@ fn time(text: &[u8]) -> Option<(i64, Instant)> {
     Some((year, Instant { second, nanos }))
 }
 
+/// What each byte of a word and the next one say as digits, if the word has digits where a form
+/// has zeros, and is the same elsewhere.
+#[inline]
+fn fields(word: u64, form: u64) -> Option<[i64; 8]> {
+    // Bytes that differ from the form become what they would be as digits, and others `0`.
+    let digits = word ^ form ^ 0x3030_3030_3030_3030;
+    // What is no digit in the form may not differ at all.
+    let signs = form ^ 0x3030_3030_3030_3030;
+    let is_sign = (signs.wrapping_add(0x7f7f_7f7f_7f7f_7f7f) & 0x8080_8080_8080_8080) >> 7;
+    if (word ^ form) & (is_sign * 0xff) != 0 || digits::count(digits) < WORD {
+        return None;
+    }
+    Some(digits::pairs(word).to_le_bytes().map(i64::from))
+}
+
 /// Nanoseconds behind a point, if there is one, and what follows.
 fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
     let Some(digits) = text.strip_prefix(b".") else { return Some((0, text)) };
-    let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, rest) = digits.split_at(length);
-    let padded = digits.iter().copied().chain(std::iter::repeat(b'0')).take(9);
-    let nanos = padded.fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
-    (length > 0).then_some((nanos, rest))
+    let (mut length, mut nanos) = (0, 0);
+    loop {
+        let word = digits::word(digits, length);
+        let count = digits::count(word);
+        match length {
+            0 => nanos = digits::number(word, count) * POWERS[9 - count],
+            WORD => nanos += digits::number(word, count.min(1)),
+            _ => {}
+        }
+        length += count;
+        if count < WORD {
+            return (length > 0).then_some((nanos as u32, &digits[length..]));
+        }
+    }
 }
 
 fn two(tens: u8, ones: u8) -> Option<i64> {

@@ -26,6 +26,7 @@
 
 mod calendar;
 mod compile;
+mod digits;
 mod error;
 mod explain;
 mod extract;

@@ -12,6 +12,8 @@ mod rank;
 
 use std::cmp::Ordering;
 
+use crate::digits::{self, POWERS, WORD};
+
 use binary::{Edges, Turns};
 pub(crate) use ladder::Ladder;
 use rank::Place;
@@ -24,17 +26,6 @@ pub(crate) const DIGITS_MAX: usize = 1000;
 const SMALL_DIGITS: usize = 18;
 /// Digits up to which the float of 125 bits tells all decimals apart.
 const FLOAT_DIGITS: usize = 37;
-
-/// Powers of ten.
-static POWERS: [i64; SMALL_DIGITS + 1] = {
-    let mut powers = [1; SMALL_DIGITS + 1];
-    let mut at = 1;
-    while at < powers.len() {
-        powers[at] = powers[at - 1] * 10;
-        at += 1;
-    }
-    powers
-};
 
 /// How numbers are read and compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -260,33 +251,17 @@ impl Small {
     fn read(text: &[u8], arithmetic: Arithmetic) -> Result<Option<Small>, TooLarge> {
         let negative = arithmetic == Arithmetic::Exact && text.first() == Some(&b'-');
         let text = &text[usize::from(negative)..];
-        let (mut mantissa, mut whole) = (0_i64, 0);
-        let digit = |at: usize| {
-            let digit = text.get(at)?.wrapping_sub(b'0');
-            (digit < 10).then_some(i64::from(digit))
-        };
-        while let Some(digit) = digit(whole) {
-            if whole == SMALL_DIGITS {
-                return Err(TooLarge);
-            }
-            mantissa = mantissa * 10 + digit;
-            whole += 1;
-        }
+        let (mut mantissa, mut whole) = (0, 0);
+        read_digits(text, 0, &mut whole, &mut mantissa)?;
         if whole == 0 {
             return Ok(None);
         }
-        let mut scale = 0;
+        let mut count = whole;
         if text.get(whole) == Some(&b'.') {
-            while let Some(digit) = digit(whole + 1 + scale) {
-                if whole + scale == SMALL_DIGITS {
-                    return Err(TooLarge);
-                }
-                mantissa = mantissa * 10 + digit;
-                scale += 1;
-            }
+            read_digits(text, 1, &mut count, &mut mantissa)?;
         }
-        let mantissa = if negative { -mantissa } else { mantissa };
-        Ok(Some(Small { mantissa, scale: scale as u8 }))
+        let mantissa = if negative { -(mantissa as i64) } else { mantissa as i64 };
+        Ok(Some(Small { mantissa, scale: (count - whole) as u8 }))
     }
 
     #[inline]
@@ -305,7 +280,7 @@ impl Small {
     #[inline]
     fn point(self) -> i128 {
         let left = SMALL_DIGITS - self.scale as usize;
-        2 * i128::from(self.mantissa) * i128::from(POWERS[left])
+        2 * i128::from(self.mantissa) * i128::from(POWERS[left] as i64)
     }
 
     fn write(self, buffer: &mut [u8; 24]) -> &[u8] {
@@ -327,6 +302,37 @@ impl Small {
             buffer[at] = b'-';
         }
         &buffer[at..]
+    }
+}
+
+/// Adds to a number the digits that stand where `count` digits and the bytes between them end.
+#[inline]
+fn read_digits(
+    text: &[u8],
+    between: usize,
+    count: &mut usize,
+    mantissa: &mut u64,
+) -> Result<(), TooLarge> {
+    if text.len() < WORD {
+        // Of a short text it is quicker to take each byte, and there are not too many.
+        let digit = |at: usize| Some(text.get(at)?.wrapping_sub(b'0')).filter(|digit| *digit < 10);
+        while let Some(digit) = digit(*count + between) {
+            *mantissa = *mantissa * 10 + u64::from(digit);
+            *count += 1;
+        }
+        return Ok(());
+    }
+    loop {
+        let word = digits::word(text, *count + between);
+        let digits = digits::count(word);
+        *count += digits;
+        if *count > SMALL_DIGITS {
+            return Err(TooLarge);
+        }
+        *mantissa = *mantissa * POWERS[digits] + digits::number(word, digits);
+        if digits < WORD {
+            return Ok(());
+        }
     }
 }
 

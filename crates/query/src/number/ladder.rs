@@ -3,8 +3,6 @@
 //! A value of many digits is placed among them by halving: over their ranks, then over what is
 //! behind these. How many numbers there are hardly matters then, nor how many digits they share.
 
-use std::cmp::Ordering;
-
 use super::binary::Turns;
 use super::{Arithmetic, Literal, Long, Place, Rank};
 
@@ -88,7 +86,7 @@ impl Rungs {
     fn push(&mut self, place: &Place<'_>, passes: bool) {
         let last = self.rungs.last();
         let below = last.map_or(0, |rung| rung.above);
-        if last.is_none_or(|last| self.compare(place, last).is_ne()) {
+        if !last.is_some_and(|last| self.equals(last, place)) {
             let same = self.rungs.iter_mut().rev().take_while(|rung| rung.rank == place.rank);
             same.for_each(|rung| rung.run += 1);
             let start = self.digits.len() as u32;
@@ -117,18 +115,25 @@ impl Rungs {
             Some(rung) if rung.rank == value.rank => rung.run as usize,
             _ => return below(first),
         };
-        match self.rungs[first..first + run]
-            .binary_search_by(|it| self.compare(value, it).reverse())
-        {
-            Ok(at) => self.rungs[first + at].equal,
-            Err(at) => below(first + at),
+        let run = &self.rungs[first..first + run];
+        let alike = run.partition_point(|rung| rung.more < value.more);
+        let order = |rung: &Rung| {
+            let order = rung.more.cmp(&value.more);
+            order.then_with(|| value.compare_rest(self.rest(rung)).reverse())
+        };
+        match run[alike..].binary_search_by(order) {
+            Ok(at) => run[alike + at].equal,
+            Err(at) => below(first + alike + at),
         }
     }
 
-    fn compare(&self, value: &Place<'_>, rung: &Rung) -> Ordering {
-        let rest = &self.digits[rung.rest.0 as usize..rung.rest.1 as usize];
-        let start = value.rank.cmp(&rung.rank).then(value.more.cmp(&rung.more));
-        start.then_with(|| value.compare_rest([rest, b""]))
+    fn equals(&self, rung: &Rung, place: &Place<'_>) -> bool {
+        (rung.rank, rung.more) == (place.rank, place.more)
+            && place.compare_rest(self.rest(rung)).is_eq()
+    }
+
+    fn rest(&self, rung: &Rung) -> &[u8] {
+        &self.digits[rung.rest.0 as usize..rung.rest.1 as usize]
     }
 
     fn shrink(&mut self) {

@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 
 use super::Digits;
+use crate::digits;
 
 /// Digits that a rank is told by. Fewer than the float of 125 bits has, so that rounding moves no
 /// number out of its range.
@@ -103,12 +104,21 @@ impl<'d> Place<'d> {
     #[inline]
     pub(super) fn compare(&self, other: &Place<'_>) -> Ordering {
         let start = self.rank.cmp(&other.rank).then(self.more.cmp(&other.more));
-        start.then_with(|| self.compare_rest(other.rest))
+        start.then_with(|| self.signed(compare_pieces(self.rest, other.rest)))
     }
 
-    /// The same, if they differ behind the first 64 digits only.
-    pub(super) fn compare_rest(&self, other: [&[u8]; 2]) -> Ordering {
-        let order = compare_pieces(self.rest, other);
+    /// The same with a number of the same first 64 digits, by what is behind these.
+    #[inline]
+    pub(super) fn compare_rest(&self, other: &[u8]) -> Ordering {
+        self.signed(match self.rest {
+            [b"", rest] => rest.cmp(other),
+            rest => compare_pieces(rest, [other, b""]),
+        })
+    }
+
+    /// Of negative numbers that is more whose digits are less.
+    #[inline]
+    fn signed(&self, order: Ordering) -> Ordering {
         if self.rank < Rank(0) { order.reverse() } else { order }
     }
 }
@@ -137,19 +147,9 @@ fn compare_to_pieces(a: &[u8], b: &[u8], behind_b: &[u8]) -> Ordering {
 
 /// The number that 32 digits are.
 fn number(digits: &[u8]) -> i128 {
-    let sixteen = |digits: &[u8]| {
-        let (high, low) = digits.split_at(8);
-        eight(high) * 100_000_000 + eight(low)
+    let sixteen = |from: usize| {
+        let eight = |at: usize| digits::eight(digits::word(digits, at));
+        eight(from) * 100_000_000 + eight(from + digits::WORD)
     };
-    let (high, low) = digits.split_at(16);
-    i128::from(sixteen(high)) * 10_i128.pow(16) + i128::from(sixteen(low))
-}
-
-/// The number that eight digits are: pairs of them, pairs of those, and so on, side by side.
-pub(super) fn eight(digits: &[u8]) -> u64 {
-    let digits = digits.first_chunk().map_or(0, |digits| u64::from_le_bytes(*digits));
-    let digits = digits & 0x0f0f_0f0f_0f0f_0f0f;
-    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
-    (fours * 10_000 + (fours >> 32)) & 0xffff_ffff
+    i128::from(sixteen(0)) * 10_i128.pow(16) + i128::from(sixteen(16))
 }
