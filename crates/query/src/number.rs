@@ -231,6 +231,23 @@ fn point(digits: &Digits<'_>) -> i128 {
     if negative { -point } else { point }
 }
 
+/// How many of those that are in order are less.
+///
+/// Not by halves: a processor guesses whether to go on in the one half or the other, and half of
+/// the time it is wrong. Each step here compares with three at once, and no step is a guess.
+#[inline]
+pub(crate) fn count_below<T: Ord>(mut ordered: &[T], value: &T) -> usize {
+    let mut below = 0;
+    while ordered.len() >= 6 {
+        let quarter = ordered.len() / 4;
+        let is_less = |quarters: usize| usize::from(ordered[quarters * quarter - 1] < *value);
+        let step = (is_less(1) + is_less(2) + is_less(3)) * quarter;
+        below += step;
+        ordered = &ordered[step..][..ordered.len() - 3 * quarter];
+    }
+    below + ordered.iter().filter(|it| *it < value).count()
+}
+
 /// The place of the number that a value begins with, if that is not [`Long`].
 #[inline]
 pub(crate) fn point_of(value: &[u8], arithmetic: Arithmetic) -> Option<i128> {
@@ -270,7 +287,8 @@ impl Small {
             return self.mantissa.cmp(&other.mantissa);
         }
         let scaled = |number: Small, by: u8| {
-            i128::from(number.mantissa) * 10_i128.pow(u32::from(by.saturating_sub(number.scale)))
+            let power = POWERS[usize::from(by.saturating_sub(number.scale))];
+            i128::from(number.mantissa) * i128::from(power as i64)
         };
         scaled(self, other.scale).cmp(&scaled(other, self.scale))
     }

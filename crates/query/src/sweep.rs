@@ -344,7 +344,7 @@ impl Sweep {
             Line::Times => calendar::value_time(value.bytes)?.point(),
         };
         let points = &self.points[places.start as usize..places.end as usize];
-        let below = points.partition_point(|it| *it < point);
+        let below = number::count_below(points, &point);
         Some(2 * below as u16 + u16::from(points.get(below) == Some(&point)))
     }
 }

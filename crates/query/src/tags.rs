@@ -413,6 +413,10 @@ const BLOCK: usize = 16;
 /// Where `wanted` is, from `from` on.
 #[inline]
 fn position(hashes: &[u32], from: usize, wanted: u32) -> Option<usize> {
+    // Of a key with many values the next one is most often where the last one was.
+    if hashes.get(from) == Some(&wanted) {
+        return Some(from);
+    }
     if hashes.len() < BLOCK {
         let mut at = from;
         while at < hashes.len() {

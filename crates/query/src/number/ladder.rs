@@ -20,6 +20,8 @@ pub(crate) struct Ladder {
 /// Numbers in order.
 #[derive(Debug, Clone, Default)]
 struct Rungs {
+    ranks: Vec<Rank>,
+    /// The rest of each.
     rungs: Vec<Rung>,
     /// The digits behind the first 64 of each.
     digits: Vec<u8>,
@@ -27,7 +29,6 @@ struct Rungs {
 
 #[derive(Debug, Clone)]
 struct Rung {
-    rank: Rank,
     more: i128,
     /// Where the digits behind these are.
     rest: (u32, u32),
@@ -75,7 +76,9 @@ impl Ladder {
 
     /// Bytes of memory behind it.
     pub(crate) fn held_bytes(&self) -> usize {
-        let held = |rungs: &Rungs| size_of_val(&*rungs.rungs) + rungs.digits.len();
+        let held = |rungs: &Rungs| {
+            size_of_val(&*rungs.ranks) + size_of_val(&*rungs.rungs) + rungs.digits.len()
+        };
         held(&self.numbers) + held(&self.around)
     }
 }
@@ -86,14 +89,15 @@ impl Rungs {
     fn push(&mut self, place: &Place<'_>, passes: bool) {
         let last = self.rungs.last();
         let below = last.map_or(0, |rung| rung.above);
-        if !last.is_some_and(|last| self.equals(last, place)) {
-            let same = self.rungs.iter_mut().rev().take_while(|rung| rung.rank == place.rank);
-            same.for_each(|rung| rung.run += 1);
+        if !(self.ranks.last() == Some(&place.rank) && last.is_some_and(|it| self.is_at(it, place)))
+        {
+            let same = self.ranks.iter().rev().take_while(|rank| **rank == place.rank).count();
+            self.rungs.iter_mut().rev().take(same).for_each(|rung| rung.run += 1);
             let start = self.digits.len() as u32;
             self.digits.extend_from_slice(place.rest[0]);
             self.digits.extend_from_slice(place.rest[1]);
+            self.ranks.push(place.rank);
             self.rungs.push(Rung {
-                rank: place.rank,
                 more: place.more,
                 rest: (start, self.digits.len() as u32),
                 run: 1,
@@ -110,12 +114,11 @@ impl Rungs {
     #[inline]
     fn place(&self, value: &Place<'_>) -> u16 {
         let below = |at: usize| at.checked_sub(1).map_or(0, |at| self.rungs[at].above);
-        let first = self.rungs.partition_point(|rung| rung.rank < value.rank);
-        let run = match self.rungs.get(first) {
-            Some(rung) if rung.rank == value.rank => rung.run as usize,
-            _ => return below(first),
-        };
-        let run = &self.rungs[first..first + run];
+        let first = super::count_below(&self.ranks, &value.rank);
+        if self.ranks.get(first) != Some(&value.rank) {
+            return below(first);
+        }
+        let run = &self.rungs[first..first + self.rungs[first].run as usize];
         let alike = run.partition_point(|rung| rung.more < value.more);
         let order = |rung: &Rung| {
             let order = rung.more.cmp(&value.more);
@@ -127,9 +130,9 @@ impl Rungs {
         }
     }
 
-    fn equals(&self, rung: &Rung, place: &Place<'_>) -> bool {
-        (rung.rank, rung.more) == (place.rank, place.more)
-            && place.compare_rest(self.rest(rung)).is_eq()
+    /// Whether it is this number, if the ranks are the same.
+    fn is_at(&self, rung: &Rung, place: &Place<'_>) -> bool {
+        rung.more == place.more && place.compare_rest(self.rest(rung)).is_eq()
     }
 
     fn rest(&self, rung: &Rung) -> &[u8] {
@@ -137,6 +140,7 @@ impl Rungs {
     }
 
     fn shrink(&mut self) {
+        self.ranks.shrink_to_fit();
         self.rungs.shrink_to_fit();
         self.digits.shrink_to_fit();
     }
