@@ -50,6 +50,7 @@ fn date(text: &[u8]) -> Option<(i64, i64)> {
 }
 
 /// The year and the number of a day, of which a text begins with `yyyy-mm-`.
+#[inline]
 fn day(text: &[u8], day: i64) -> Option<(i64, i64)> {
     const FORM: u64 = u64::from_le_bytes(*b"0000-00-");
     let [y12, _, y34, _, _, month, ..] = fields(digits::word(text, 0), FORM)?;
@@ -113,6 +114,7 @@ fn fields(word: u64, form: u64) -> Option<[i64; 8]> {
 }
 
 /// Nanoseconds behind a point, if there is one, and what follows.
+#[inline]
 fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
     let Some(digits) = text.strip_prefix(b".") else { return Some((0, text)) };
     let (mut length, mut nanos) = (0, 0);
