@@ -80,7 +80,9 @@ pub(super) fn measure(pace: Pace) -> Result<Vec<Figure>, String> {
         figures.push(figure(pace, name, query, &events)?);
     }
     for (name, query, values, is_one_event) in values::cases() {
-        let tag = |value| ("a", value);
+        let named = query.clone();
+        let key = named.as_ref().ok().and_then(|query| query.tags().next()).unwrap_or("a");
+        let tag = |value| (key, value);
         let tags = values.iter().map(String::as_str).map(tag);
         let events: Vec<Vec<(&str, &str)>> = match is_one_event {
             true => vec![tags.collect()],

@@ -1,10 +1,10 @@
 //! Many values of one key, in one event or each in its own.
 
-use floodway_query::Query;
+use floodway_query::{Options, Query};
 
 use super::{letters, repeated};
 
-/// A name, a query, values of the key `a`, and whether they are all of one event.
+/// A name, a query, values of the first key it names, and whether they are all of one event.
 type Case = (String, Result<Query, String>, Vec<String>, bool);
 
 /// Values of 64 KiB at most.
@@ -50,8 +50,52 @@ fn queries() -> Vec<(&'static str, Result<Query, String>)> {
     ]
 }
 
-pub(super) fn cases() -> Vec<Case> {
+/// Numbers of many digits, beside queries that nearly have them.
+fn numbers() -> Vec<Case> {
+    let of = |count: usize, value: &dyn Fn(usize) -> String| (0..count).map(value).collect();
+    let zeros = |count: usize| "0".repeat(count);
+    // What is halfway from 1 to the next number of the strict language, and most of its digits.
+    let turn = format!("1.{}11754943508222875079687365372222456778", zeros(37));
+    let shapes: [(&str, Vec<String>); 5] = [
+        ("1024 of 18 digits", of(1024, &|n| format!("{}.{:014}", 9000 + n % 98, n * n * 7919))),
+        ("1024 of 64 digits", of(1024, &|n| format!("{}.{}{:02}", 1 + n % 70, zeros(59), n % 90))),
+        ("992 of 66 digits", of(992, &|n| format!("1.{}{:02}", zeros(62), n % 99))),
+        ("1024 where rounding turns", of(1024, &|n| turn[..40 + n % 25].to_owned())),
+        ("128 of 512 digits", of(128, &|n| format!("5.{}{}", zeros(508), n % 10))),
+    ];
+    let joined = |count: usize, word: &str, make: &dyn Fn(usize) -> String| {
+        (0..count).map(make).collect::<Vec<_>>().join(word)
+    };
+    let strict = |text: String| Options::strict().parse(&text);
+    let extended = |text: String| Options::extended().parse(&text);
+    let queries = [
+        ("strict, a.b >= 0", strict(joined(55, "AND ", &|n| format!("a.b>={n}")))),
+        ("strict, a.b = 0.1", strict(joined(44, "AND ", &|n| format!("a.b={n}.1")))),
+        ("strict, a.b > 1.0 and a little", {
+            strict(joined(10, "AND ", &|n| format!("a.b>1.{}{n}", zeros(39))))
+        }),
+        ("strict, two bounds", strict("a.b>=1 AND a.b<1".to_owned())),
+        (
+            "a IN (9000, ...)",
+            extended(format!("a IN({})", joined(98, ",", &|n| (9000 + n).to_string()))),
+        ),
+        ("a IN (1.0 and a little, ...)", {
+            extended(format!("a IN({})", joined(7, ",", &|n| format!("1.{}{n:03}", zeros(62)))))
+        }),
+        ("two bounds", extended("a=9000.5 OR a=5.05".to_owned())),
+    ];
     let mut all = Vec::new();
+    for (what, query) in queries {
+        for (shape, values) in &shapes {
+            let query = query.clone().map_err(|error| error.to_string());
+            all.push((format!("{shape}: {what}"), query, values.clone(), true));
+        }
+    }
+    all
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut all = numbers();
     for (what, query) in queries() {
         for (shape, values) in shapes() {
             // What is asked of events is asked where each value is one.
