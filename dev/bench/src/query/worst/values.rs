@@ -69,8 +69,8 @@ fn numbers() -> Vec<Case> {
     let strict = |text: String| Options::strict().parse(&text);
     let extended = |text: String| Options::extended().parse(&text);
     let queries = [
-        ("strict, a.b >= 0", strict(joined(55, "AND ", &|n| format!("a.b>={n}")))),
-        ("strict, a.b = 0.1", strict(joined(44, "AND ", &|n| format!("a.b={n}.1")))),
+        ("strict, a.b >= 0", strict(joined(47, "AND ", &|n| format!("a.b>={n}")))),
+        ("strict, a.b = 0.1", strict(joined(43, "AND ", &|n| format!("a.b={n}.1")))),
         ("strict, a.b > 1.0 and a little", {
             strict(joined(10, "AND ", &|n| format!("a.b>1.{}{n}", zeros(39))))
         }),
