@@ -339,14 +339,10 @@ impl Program {
 
     fn same_event(&self, at: usize, view: View<'_, '_>) -> Option<bool> {
         let mut answer = Some(false);
-        for event in 0..view.events() {
+        for event in view.events() {
             let view = View { event: Some(event), ..view };
             if !view.bears(2) {
                 return None;
-            }
-            // What has no tags is no event.
-            if view.is_empty() {
-                continue;
             }
             match self.node(at + 1, view) {
                 Some(true) => return Some(true),
@@ -389,7 +385,7 @@ impl Program {
         tags: &Tags<'_>,
         supplied: bool,
     ) -> bool {
-        let part = view.part(tags);
+        let part = view.part(tags, supplied);
         let text = self.text.as_bytes();
         if !view.bears(condition.test.work(part.len())) {
             return false;
@@ -397,7 +393,7 @@ impl Program {
         if let (Test::Contains(piece, bit), Some(searched)) = (condition.test, view.searched)
             && let Some(needles) = self.extra().needles.iter().find(|it| it.has(bit))
         {
-            let place = Place { event: view.event, supplied };
+            let place = Place { event: view.event.map(|event| event.at), supplied };
             let key = (condition.key_hash, condition.key.of(text));
             return condition.by_key
                 && searched.contains((place, &part), key, needles, (piece.of(text), bit));

@@ -175,25 +175,22 @@ impl Sweep {
         };
         run.ask_source();
         let all = [Some(view.known), view.supplied];
-        let all = || all.into_iter().flatten();
+        let all = || all.into_iter().zip([false, true]).filter_map(|(it, at)| Some((it?, at)));
         if self.same.is_empty() {
-            for tags in all() {
+            for (tags, _) in all() {
                 run.visit(tags, 0..tags.len(), 1);
             }
             run.settle();
         } else {
-            let events = all().map(Tags::events).max().unwrap_or(0);
             let mut sums = [0; CELLS_MAX];
-            for first in (0..events).step_by(64) {
+            let mut events = view.events().peekable();
+            while events.peek().is_some() {
                 run.cells[..self.cells as usize].fill(0);
                 let mut there = 0;
-                for tags in all() {
-                    for event in first..tags.events().min(first + 64) {
-                        let places = tags.places(event);
-                        let bit = 1 << (event - first);
-                        there |= if places.is_empty() { 0 } else { bit };
-                        run.visit(tags, places, bit);
-                    }
+                for (number, event) in events.by_ref().take(64).enumerate() {
+                    let bit = 1 << number;
+                    there |= bit;
+                    all().for_each(|(tags, at)| run.visit(tags, event.places(at), bit));
                 }
                 run.settle();
                 run.judge_events(there);

@@ -2,7 +2,7 @@
 
 use crate::needles::Searched;
 use crate::sweep::Patience;
-use crate::tags::{Part, Source, Tags};
+use crate::tags::{Event, Part, Source, Tags};
 
 /// The tags of a message, or of one of its events, and what is known of them.
 #[derive(Clone, Copy)]
@@ -11,7 +11,7 @@ pub(crate) struct View<'v, 'a> {
     pub(crate) supplied: Option<&'v Tags<'a>>,
     pub(crate) pending: Option<&'a dyn Source>,
     /// The event that is looked at; all of them outside of `SAME EVENT`.
-    pub(super) event: Option<usize>,
+    pub(super) event: Option<Event>,
     /// What is known of the needles.
     pub(super) searched: Option<&'v Searched>,
     /// How much longer it may take, if there is a better way then.
@@ -31,19 +31,14 @@ impl<'v, 'a> View<'v, 'a> {
     }
 
     #[inline]
-    pub(super) fn part<'t, 'b>(&self, tags: &'t Tags<'b>) -> Part<'t, 'b> {
+    pub(super) fn part<'t, 'b>(&self, tags: &'t Tags<'b>, supplied: bool) -> Part<'t, 'b> {
         match self.event {
             None => tags.whole(),
-            Some(event) => tags.event(event),
+            Some(event) => tags.part(event.places(supplied)),
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        let is_empty = |tags: &Tags<'a>| self.part(tags).is_empty();
-        is_empty(self.known) && self.supplied.is_none_or(is_empty)
-    }
-
-    pub(super) fn events(&self) -> usize {
-        self.known.events().max(self.supplied.map_or(0, Tags::events))
+    pub(crate) fn events(&self) -> impl Iterator<Item = Event> {
+        self.known.events().joined(self.supplied.map(Tags::events))
     }
 }
