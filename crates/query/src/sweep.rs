@@ -17,8 +17,9 @@ use std::ops::Range;
 
 use memchr::memmem;
 
+use crate::affixes::Affixes;
 use crate::calendar;
-use crate::needles::Queue;
+use crate::needles::Search;
 use crate::number::{Arithmetic, Digits, Point, Rank};
 use crate::options::Dialect;
 use crate::parser::Relation;
@@ -49,8 +50,11 @@ pub(crate) struct Sweep {
     points: Vec<i128>,
     /// The same for values of many digits.
     numbers: Vec<Number>,
-    /// The cells of each bit of [`Needles`](crate::needles::Needles).
+    /// The cells of each piece of [`Needles`](crate::needles::Needles).
     needle_cells: Vec<u16>,
+    /// Beginnings and ends of the values of a key, and the cell of those that have none of them;
+    /// the cells of the pieces are behind it.
+    affixes: Vec<(Affixes, u16)>,
     /// The cells of each `IN`.
     lists: Vec<u16>,
     lines: Vec<Range<u16>>,
@@ -92,11 +96,11 @@ enum Probe {
         places: Range<u16>,
         exact: bool,
     },
-    Starts(Span, u16),
-    Ends(Span, u16),
+    /// Which of some beginnings it has, or of some ends.
+    Affixes(u16),
     Contains(Span, u16),
-    /// Which of the pieces it has.
-    Needles(u8),
+    /// Which pieces it has, of those with these bits.
+    Needles(u32),
     /// The cell of a value that does not match is the one before.
     Pattern(u16, u16),
 }
@@ -153,6 +157,7 @@ impl Sweep {
             + size_of_val(&*self.points)
             + size_of_val(&*self.numbers)
             + size_of_val(&*self.needle_cells)
+            + self.affixes.iter().map(|(it, _)| it.held_bytes()).sum::<usize>()
             + size_of_val(&*self.lists)
             + size_of_val(&*self.lines)
             + size_of_val(&*self.answers)
@@ -170,7 +175,7 @@ impl Sweep {
             cells: [0; CELLS_MAX],
             before: [0; CELLS_MAX],
             behind: [0; CELLS_MAX],
-            queue: Queue::new(),
+            search: Search::new(),
             same: Verdict { met: 0, open: 0 },
         };
         run.ask_source();
@@ -178,7 +183,7 @@ impl Sweep {
         let all = || all.into_iter().zip([false, true]).filter_map(|(it, at)| Some((it?, at)));
         if self.same.is_empty() {
             for (tags, _) in all() {
-                run.visit(tags, 0..tags.len(), 1);
+                run.visit(tags, 0..tags.len(), 0);
             }
             run.settle();
         } else {
@@ -188,13 +193,13 @@ impl Sweep {
                 run.cells[..self.cells as usize].fill(0);
                 let mut there = 0;
                 for (number, event) in events.by_ref().take(64).enumerate() {
-                    let bit = 1 << number;
-                    there |= bit;
-                    all().for_each(|(tags, at)| run.visit(tags, event.places(at), bit));
+                    there |= 1 << number;
+                    all().for_each(|(tags, at)| run.visit(tags, event.places(at), number));
                 }
                 run.settle();
                 run.judge_events(there);
-                run.cells.iter().zip(&mut sums).for_each(|(cell, sum)| *sum |= cell);
+                let cells = run.cells[..self.cells as usize].iter();
+                cells.zip(&mut sums).for_each(|(cell, sum)| *sum |= cell);
             }
             run.cells = sums;
             run.settle();
@@ -229,7 +234,7 @@ struct Run<'r, 'a> {
     /// For each cell those with one in the cells of its line before it, and behind it.
     before: [u64; CELLS_MAX],
     behind: [u64; CELLS_MAX],
-    queue: Queue<'r>,
+    search: Search<'r>,
     /// A bit for each `SAME EVENT`.
     same: Verdict,
 }
@@ -243,9 +248,10 @@ impl<'r> Run<'r, '_> {
         }
     }
 
-    /// Notes these tags under the bits of their event.
-    fn visit(&mut self, tags: &'r Tags<'_>, places: Range<usize>, bit: u64) {
+    /// Notes these tags as those of one of 64 events.
+    fn visit(&mut self, tags: &'r Tags<'_>, places: Range<usize>, event: usize) {
         let (sweep, text) = (self.sweep, self.program.text.as_bytes());
+        let bit = 1 << event;
         for at in places {
             let (key, kind) = tags.hashes(at);
             let (name, value) = tags.entry(at);
@@ -254,7 +260,7 @@ impl<'r> Run<'r, '_> {
             {
                 self.cells[key.present as usize] |= bit;
                 for probe in &sweep.probes[key.probes.start as usize..key.probes.end as usize] {
-                    self.probe(probe, tags.pair(at), value, bit);
+                    self.probe(probe, tags.pair(at), value, event);
                 }
             }
             if sweep.has_kinds
@@ -267,7 +273,7 @@ impl<'r> Run<'r, '_> {
     }
 
     #[inline]
-    fn probe(&mut self, probe: &Probe, pair: u32, value: Value<'r, '_>, bit: u64) {
+    fn probe(&mut self, probe: &Probe, pair: u32, value: Value<'r, '_>, event: usize) {
         let text = self.program.text.as_bytes();
         let (met, cell) = match probe {
             Probe::Texts { others, places } => {
@@ -278,14 +284,9 @@ impl<'r> Run<'r, '_> {
                 let at = self.sweep.place(*line, places, *exact, value, extra);
                 (at.is_some(), first + at.unwrap_or(0))
             }
-            Probe::Starts(start, cell) => {
-                let start = start.of(text);
-                (value.bytes.get(..start.len()).is_some_and(|it| equal(it, start)), *cell)
-            }
-            Probe::Ends(end, cell) => {
-                let end = end.of(text);
-                let from = value.bytes.len().wrapping_sub(end.len());
-                (value.bytes.get(from..).is_some_and(|it| equal(it, end)), *cell)
+            Probe::Affixes(at) => {
+                let (affixes, none) = &self.sweep.affixes[*at as usize];
+                (true, none + affixes.find(value.bytes))
             }
             Probe::Contains(piece, cell) => {
                 (memmem::find(value.bytes, piece.of(text)).is_some(), *cell)
@@ -297,25 +298,30 @@ impl<'r> Run<'r, '_> {
                 let matches = self.program.extra().patterns[*pattern as usize].matches(value.bytes);
                 (true, cell - u16::from(!matches))
             }
-            Probe::Needles(needles) => {
-                if self.queue.push(*needles, value.bytes, bit) {
-                    self.search();
+            Probe::Needles(wanted) => {
+                if let Some(needles) = &self.program.extra().needles {
+                    self.search.push(needles, event, *wanted, value.bytes);
                 }
                 return;
             }
         };
-        self.cells[cell as usize] |= if met { bit } else { 0 };
+        self.cells[cell as usize] |= if met { 1 << event } else { 0 };
     }
 
-    /// Looks for pieces in the values that wait for that.
-    fn search(&mut self) {
-        let (cells, of_bits) = (&mut self.cells, &self.sweep.needle_cells);
-        self.queue.search(&self.program.extra().needles, |mut found, bit| {
-            while found != 0 {
-                cells[of_bits[found.trailing_zeros() as usize] as usize] |= bit;
-                found &= found - 1;
+    /// Finishes what was noted of beginnings, ends and pieces.
+    fn finish(&mut self) {
+        for (affixes, none) in &self.sweep.affixes {
+            for (piece, within) in affixes.within() {
+                let none = usize::from(*none);
+                self.cells[none + within] |= self.cells[none + piece];
             }
-        });
+        }
+        if let Some(needles) = &self.program.extra().needles {
+            let (cells, of_bits) = (&mut self.cells, &self.sweep.needle_cells);
+            self.search.finish(needles, |piece, events| {
+                cells[of_bits[piece] as usize] |= events;
+            });
+        }
     }
 }
 
@@ -384,11 +390,10 @@ impl Probe {
     /// The cell of a question that is answered by yes or no.
     fn cell(&self) -> u16 {
         match self {
-            Probe::Starts(_, cell) | Probe::Ends(_, cell) | Probe::Contains(_, cell) => *cell,
-            Probe::Pattern(_, cell) => *cell,
+            Probe::Contains(_, cell) | Probe::Pattern(_, cell) => *cell,
             Probe::Texts { others, .. } => *others,
             Probe::Ordered { first, .. } => *first,
-            Probe::Needles(_) => 0,
+            Probe::Affixes(_) | Probe::Needles(_) => 0,
         }
     }
 }

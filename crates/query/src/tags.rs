@@ -301,6 +301,16 @@ impl<'a> Part<'_, 'a> {
         self.entries.len()
     }
 
+    /// Bytes of all values.
+    #[inline]
+    pub(crate) fn text(&self) -> usize {
+        match self.entries {
+            [] => 0,
+            [first, .., last] => (last.text_end - first.text_end) as usize + first.length(),
+            [only] => only.length(),
+        }
+    }
+
     /// Whether a tag has this key and a value of which `test` is true.
     #[inline]
     pub(crate) fn any_value(
@@ -380,6 +390,11 @@ impl<'a> Value<'_, 'a> {
 pub(crate) type Named<'a> = Option<(u32, &'a [u8])>;
 
 impl<'a> Entry<'a> {
+    /// Bytes of the value.
+    fn length(&self) -> usize {
+        self.value.map_or(0, <[u8]>::len)
+    }
+
     /// The event type.
     #[inline]
     fn kind(&self) -> Option<&'a [u8]> {

@@ -1,6 +1,5 @@
 //! What an evaluation sees of a message.
 
-use crate::needles::Searched;
 use crate::sweep::Patience;
 use crate::tags::{Event, Part, Source, Tags};
 
@@ -12,16 +11,14 @@ pub(crate) struct View<'v, 'a> {
     pub(crate) pending: Option<&'a dyn Source>,
     /// The event that is looked at; all of them outside of `SAME EVENT`.
     pub(super) event: Option<Event>,
-    /// What is known of the needles.
-    pub(super) searched: Option<&'v Searched>,
     /// How much longer it may take, if there is a better way then.
     pub(super) patience: Option<&'v Patience>,
 }
 
 impl<'v, 'a> View<'v, 'a> {
-    pub(super) fn of(known: &'v Tags<'a>, searched: Option<&'v Searched>) -> View<'v, 'a> {
+    pub(super) fn of(known: &'v Tags<'a>) -> View<'v, 'a> {
         let (supplied, pending) = (known.supplied(), known.pending());
-        View { known, supplied, pending, event: None, searched, patience: None }
+        View { known, supplied, pending, event: None, patience: None }
     }
 
     /// Whether there is patience left for this work, or no better way.

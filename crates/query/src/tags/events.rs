@@ -22,8 +22,6 @@ struct End {
 /// An event that has tags.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Event {
-    /// How many come before it, of those that have tags.
-    pub(crate) at: usize,
     known: (u32, u32),
     supplied: (u32, u32),
 }
@@ -62,7 +60,7 @@ impl Events {
     pub(crate) fn joined(&self, supplied: Option<&Events>) -> impl Iterator<Item = Event> {
         let mut known = (&self.ends[..], 0);
         let mut supplied = (supplied.map_or(&[][..], |it| &it.ends), 0);
-        (0..).map_while(move |at| {
+        std::iter::from_fn(move || {
             let next = |side: &(&[End], u32)| side.0.first().map(|end| end.event);
             let event = [next(&known), next(&supplied)].into_iter().flatten().min()?;
             let places = |(ends, start): &mut (&[End], u32)| {
@@ -74,7 +72,7 @@ impl Events {
                 }
                 (from, *start)
             };
-            Some(Event { at, known: places(&mut known), supplied: places(&mut supplied) })
+            Some(Event { known: places(&mut known), supplied: places(&mut supplied) })
         })
     }
 }
