@@ -179,29 +179,13 @@ impl Sweep {
             same: Verdict { met: 0, open: 0 },
         };
         run.ask_source();
-        let all = [Some(view.known), view.supplied];
-        let all = || all.into_iter().zip([false, true]).filter_map(|(it, at)| Some((it?, at)));
         if self.same.is_empty() {
-            for (tags, _) in all() {
+            for tags in [Some(view.known), view.supplied].into_iter().flatten() {
                 run.visit(tags, 0..tags.len(), 0);
             }
             run.settle();
         } else {
-            let mut sums = [0; CELLS_MAX];
-            let mut events = view.events().peekable();
-            while events.peek().is_some() {
-                run.cells[..self.cells as usize].fill(0);
-                let mut there = 0;
-                for (number, event) in events.by_ref().take(64).enumerate() {
-                    there |= 1 << number;
-                    all().for_each(|(tags, at)| run.visit(tags, event.places(at), number));
-                }
-                run.settle();
-                run.judge_events(there);
-                let cells = run.cells[..self.cells as usize].iter();
-                cells.zip(&mut sums).for_each(|(cell, sum)| *sum |= cell);
-            }
-            run.cells = sums;
+            run.visit_events(view);
             run.settle();
         }
         run.judge()
@@ -248,16 +232,52 @@ impl<'r> Run<'r, '_> {
         }
     }
 
+    /// Notes the tags of one event after the other, and decides the `SAME EVENT`s of 64 at a time.
+    fn visit_events(&mut self, view: View<'r, '_>) {
+        let mut sums = [0; CELLS_MAX];
+        let count = usize::from(self.sweep.cells);
+        let mut sum_up = |run: &mut Self, events: usize| {
+            run.settle();
+            run.judge_events(u64::MAX >> (64 - events));
+            sums.iter_mut().zip(&mut run.cells[..count]).for_each(|(sum, cell)| {
+                *sum |= *cell;
+                *cell = 0;
+            });
+        };
+        let mut at = 0;
+        for event in view.events() {
+            self.visit(view.known, event.places(false), at);
+            if let Some(tags) = view.supplied {
+                self.visit(tags, event.places(true), at);
+            }
+            at += 1;
+            if at == 64 {
+                sum_up(self, at);
+                at = 0;
+            }
+        }
+        if at > 0 {
+            sum_up(self, at);
+        }
+        self.cells = sums;
+    }
+
     /// Notes these tags as those of one of 64 events.
     fn visit(&mut self, tags: &'r Tags<'_>, places: Range<usize>, event: usize) {
         let (sweep, text) = (self.sweep, self.program.text.as_bytes());
         let bit = 1 << event;
+        // Tags of one key often stand in a row.
+        let mut last: Option<(&[u8], &Key)> = None;
         for at in places {
             let (key, kind) = tags.hashes(at);
             let (name, value) = tags.entry(at);
             if let Some(value) = value
-                && let Some(key) = sweep.key(key, name, text)
+                && let Some(key) = match last {
+                    Some((last, of)) if of.hash == key && equal(last, name) => Some(of),
+                    _ => sweep.key(key, name, text),
+                }
             {
+                last = Some((name, key));
                 self.cells[key.present as usize] |= bit;
                 for probe in &sweep.probes[key.probes.start as usize..key.probes.end as usize] {
                     self.probe(probe, tags.pair(at), value, event);

@@ -59,22 +59,32 @@ impl<'v> Search<'v> {
             }
             self.places = 0;
         }
-        self.divide(needles, Text { bytes: value, event: event as u8, wanted });
+        if value.len() < 16 * LONG {
+            self.add(needles, event, wanted, value);
+        } else {
+            self.divide(needles, event, wanted, value);
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, needles: &Needles, event: usize, wanted: u32, bytes: &'v [u8]) {
+        self.texts[self.length] = Text { bytes, event: event as u8, wanted };
+        self.length += 1;
+        if self.length == ROOM {
+            self.run(needles);
+        }
     }
 
     /// Adds a text in so many parts that they can be read side by side. They overlap, so that
     /// nothing is cut; of shorter ones that would be much of the work.
-    fn divide(&mut self, needles: &Needles, text: Text<'v>) {
+    #[inline(never)]
+    fn divide(&mut self, needles: &Needles, event: usize, wanted: u32, text: &'v [u8]) {
         let overlap = needles.longest - 1;
-        let parts = (text.bytes.len() / (8 * needles.longest.max(LONG))).clamp(1, LANES);
-        let part = text.bytes.len().div_ceil(parts);
-        for start in (0..text.bytes.len()).step_by(part.max(1)) {
-            let end = (start + part + overlap).min(text.bytes.len());
-            self.texts[self.length] = Text { bytes: &text.bytes[start..end], ..text };
-            self.length += 1;
-            if self.length == ROOM {
-                self.run(needles);
-            }
+        let parts = (text.len() / (8 * needles.longest.max(LONG))).clamp(1, LANES);
+        let part = text.len().div_ceil(parts);
+        for start in (0..text.len()).step_by(part) {
+            let end = (start + part + overlap).min(text.len());
+            self.add(needles, event, wanted, &text[start..end]);
         }
     }
 
@@ -82,11 +92,15 @@ impl<'v> Search<'v> {
     /// of the events in which they were; what it does not want to know again is forgotten.
     pub(crate) fn finish(&mut self, needles: &Needles, mut each: impl FnMut(usize, u64)) {
         self.run(needles);
-        let any = self.found.iter().fold(0, |any, found| any | found);
-        for piece in 0..32_usize {
-            if any >> piece & 1 == 1 {
-                let of = |(event, found): (usize, &u32)| u64::from(found >> piece & 1) << event;
-                each(piece, self.found.iter().enumerate().map(of).fold(0, |all, bit| all | bit));
+        if self.found.iter().all(|found| *found == 0) {
+            return;
+        }
+        let (low, high) = self.found.split_at(32);
+        let [low, high] = [low, high].map(|half| transposed(half.try_into().unwrap_or([0; 32])));
+        for (piece, (low, high)) in low.into_iter().zip(high).enumerate() {
+            let events = u64::from(low) | u64::from(high) << 32;
+            if events != 0 {
+                each(piece, events);
             }
         }
         self.found = [0; 64];
@@ -115,31 +129,68 @@ fn read(needles: &Needles, texts: [&[u8]; LANES]) -> [u32; LANES] {
     let (mut entries, mut found) = ([0; LANES], [0; LANES]);
     for start in (0..longest).step_by(BLOCK) {
         // Copied, so that the bytes of all texts are near each other.
-        let block = texts.map(|text| block(text, start));
-        for at in 0..BLOCK {
-            for lane in 0..LANES {
-                entries[lane] = needles.next(entries[lane], block[lane][at]);
-                found[lane] |= entries[lane];
-            }
+        let mut blocks = [[FILLER; BLOCK]; LANES];
+        blocks.iter_mut().zip(texts).for_each(|(it, text)| *it = block(text, start));
+        let lanes = (&mut entries, &mut found);
+        match longest - start {
+            13.. => advance::<BLOCK>(needles, lanes, &blocks),
+            9.. => advance::<12>(needles, lanes, &blocks),
+            5.. => advance::<8>(needles, lanes, &blocks),
+            _ => advance::<4>(needles, lanes, &blocks),
         }
     }
     found.map(|found: u64| (found >> FOUND) as u32)
+}
+
+/// Reads so many bytes of each block. The number is a constant, as comparing with another would
+/// take a tenth of the time.
+#[inline(always)]
+fn advance<const BYTES: usize>(
+    needles: &Needles,
+    (entries, found): (&mut [u64; LANES], &mut [u64; LANES]),
+    blocks: &[[u8; BLOCK]; LANES],
+) {
+    for at in 0..BYTES {
+        for lane in 0..LANES {
+            entries[lane] = needles.next(entries[lane], blocks[lane][at]);
+            found[lane] |= entries[lane];
+        }
+    }
 }
 
 /// The bytes of a text from a place on, filled up if there are not enough.
 #[inline]
 fn block(text: &[u8], start: usize) -> [u8; BLOCK] {
     let rest = text.get(start..).unwrap_or_default();
-    match rest.first_chunk() {
-        Some(block) => *block,
-        None => filled(rest),
+    match (rest.first_chunk(), text.last_chunk()) {
+        (Some(block), _) => *block,
+        (None, Some(last)) if !rest.is_empty() => {
+            let (bits, whole) = (8 * rest.len() as u32, u128::from_le_bytes(*last));
+            (whole >> (u128::BITS - bits) | u128::MAX << bits).to_le_bytes()
+        }
+        _ => filled(rest),
     }
 }
 
-/// Apart, so that the usual block is copied in a few instructions.
+/// Of a short text. Apart, so that the usual block is copied in a few instructions.
 #[inline(never)]
 fn filled(rest: &[u8]) -> [u8; BLOCK] {
     let mut block = [FILLER; BLOCK];
     block[..rest.len()].copy_from_slice(rest);
     block
+}
+
+/// Rows and columns of bits, exchanged: halves first, and then halves of those.
+fn transposed(mut rows: [u32; 32]) -> [u32; 32] {
+    for (log, mask) in
+        [(4, 0x0000_FFFF), (3, 0x00FF_00FF), (2, 0x0F0F_0F0F), (1, 0x3333_3333), (0, 0x5555_5555)]
+    {
+        let apart = 1 << log;
+        for at in (0..32).filter(|at| at & apart == 0) {
+            let differ = (rows[at] >> apart ^ rows[at + apart]) & mask;
+            rows[at] ^= differ << apart;
+            rows[at + apart] ^= differ;
+        }
+    }
+    rows
 }

@@ -58,21 +58,38 @@ impl Events {
 
     /// The events of what was known and what was supplied: those of one number are one.
     pub(crate) fn joined(&self, supplied: Option<&Events>) -> impl Iterator<Item = Event> {
-        let mut known = (&self.ends[..], 0);
-        let mut supplied = (supplied.map_or(&[][..], |it| &it.ends), 0);
+        let mut known = Cursor { rest: &self.ends, start: 0 };
+        let mut supplied = Cursor { rest: supplied.map_or(&[], |it| &it.ends), start: 0 };
         std::iter::from_fn(move || {
-            let next = |side: &(&[End], u32)| side.0.first().map(|end| end.event);
-            let event = [next(&known), next(&supplied)].into_iter().flatten().min()?;
-            let places = |(ends, start): &mut (&[End], u32)| {
-                let from = *start;
-                if let Some((end, rest)) = ends.split_first()
-                    && end.event == event
-                {
-                    (*ends, *start) = (rest, end.tags);
-                }
-                (from, *start)
-            };
-            Some(Event { known: places(&mut known), supplied: places(&mut supplied) })
+            let event = known.next_event().min(supplied.next_event());
+            (event < usize::MAX)
+                .then(|| Event { known: known.places(event), supplied: supplied.places(event) })
         })
+    }
+}
+
+/// Where one is among events.
+struct Cursor<'e> {
+    rest: &'e [End],
+    /// The first of the tags of the next event.
+    start: u32,
+}
+
+impl Cursor<'_> {
+    #[inline]
+    fn next_event(&self) -> usize {
+        self.rest.first().map_or(usize::MAX, |end| end.event)
+    }
+
+    /// The places of the tags of this event.
+    #[inline]
+    fn places(&mut self, event: usize) -> (u32, u32) {
+        let start = self.start;
+        if let Some((end, rest)) = self.rest.split_first()
+            && end.event == event
+        {
+            (self.rest, self.start) = (rest, end.tags);
+        }
+        (start, self.start)
     }
 }
