@@ -65,6 +65,7 @@ fn tags_come_from_headers_and_from_what_is_declared_of_payloads() {
     assert_eq!(bus.metrics().malformed_payloads, 1);
 }
 
+// spec: QRY-3
 // checklist: C3
 #[test]
 fn queries_see_the_first_tags_of_a_message() {
