@@ -88,8 +88,8 @@ impl<'v> Search<'v> {
         }
     }
 
-    /// Searches everything that waits. Then `each` gets the pieces that were found, and the bits
-    /// of the events in which they were; what it does not want to know again is forgotten.
+    /// Searches everything that waits. Then `each` gets the pieces that were found, each with the
+    /// bits of the events in which it was, and all that is forgotten.
     pub(crate) fn finish(&mut self, needles: &Needles, mut each: impl FnMut(usize, u64)) {
         self.run(needles);
         if self.found.iter().all(|found| *found == 0) {
@@ -145,6 +145,7 @@ fn read(needles: &Needles, texts: [&[u8]; LANES]) -> [u32; LANES] {
 /// Reads so many bytes of each block. The number is a constant, as comparing with another would
 /// take a tenth of the time.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "each step reads a byte of every block")]
 fn advance<const BYTES: usize>(
     needles: &Needles,
     (entries, found): (&mut [u64; LANES], &mut [u64; LANES]),

@@ -35,8 +35,8 @@ proptest! {
         let found = found(&needles(&pieces), &values, wanted);
         for (event, found) in found.iter().enumerate() {
             for (at, piece) in pieces.iter().enumerate() {
-                let is_there = values.iter().any(|(it, value)| *it == event && value.contains(piece));
-                let is_there = is_there && wanted >> at & 1 == 1;
+                let has = |(of, value): &(usize, &str)| *of == event && value.contains(piece);
+                let is_there = wanted >> at & 1 == 1 && values.iter().any(has);
                 prop_assert_eq!(found >> at & 1 == 1, is_there, "{} {}", event, piece);
             }
         }
