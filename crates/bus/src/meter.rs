@@ -106,6 +106,9 @@ pub struct BusMetrics {
     /// Payloads that were not what [`crate::BusConfig::extract`] has declared of them, and so had
     /// no such tags.
     pub malformed_payloads: u64,
+    /// Tags that queries were not shown, as their messages have more than
+    /// [`crate::Tags::MOST`]. What is in payloads counts if a query asks for it.
+    pub tags_dropped: u64,
     /// Bytes in use of the memory budget.
     pub memory_used: u64,
     /// The memory budget.
@@ -198,6 +201,12 @@ impl<P: Carried + ?Sized> Bus<P> {
         self.shared().query_meter.malformed.load(Ordering::Relaxed)
     }
 
+    /// Tags that queries were not shown, as their messages have more than
+    /// [`crate::Tags::MOST`].
+    pub fn tags_dropped(&self) -> u64 {
+        self.shared().query_meter.dropped.load(Ordering::Relaxed)
+    }
+
     /// The state of the bus, in numbers.
     pub fn metrics(&self) -> BusMetrics {
         let shared = self.shared();
@@ -227,6 +236,7 @@ impl<P: Carried + ?Sized> Bus<P> {
             lookups: self.lookup_count(),
             queries_evaluated: self.query_evaluations(),
             malformed_payloads: self.malformed_payloads(),
+            tags_dropped: self.tags_dropped(),
             memory_used: self.budget().used(),
             memory_budget: self.budget().limit(),
             totals: all.totals,

@@ -101,6 +101,8 @@ pub(crate) struct QueryMeter {
     pub(crate) evaluated: AtomicU64,
     /// Payloads that were not what was declared of them.
     pub(crate) malformed: AtomicU64,
+    /// Tags that were not looked at, as their messages have too many.
+    pub(crate) dropped: AtomicU64,
 }
 
 impl QueryMeter {
@@ -171,6 +173,9 @@ fn choose<P: Carried + ?Sized>(
         tags.set_source(payload);
     }
     let evaluated: usize = base.queried.iter().map(|set| set.select(&tags, chosen)).sum();
+    if tags.dropped() > 0 {
+        meter.dropped.fetch_add(tags.dropped(), Ordering::Relaxed);
+    }
     TAGS.set(Some(tags.recycle()));
     meter.evaluated.fetch_add(evaluated as u64, Ordering::Relaxed);
 }

@@ -24,6 +24,7 @@
 //! What the language means is in `docs/guide/queries.md`; [`Dialect`] says which of its two forms.
 #![forbid(unsafe_code)]
 
+mod affixes;
 mod calendar;
 mod compile;
 mod digits;

@@ -12,8 +12,9 @@ use std::sync::Arc;
 
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
+use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
-use regex_automata::{Anchored, Input, MatchKind};
+use regex_automata::{Anchored, MatchKind};
 
 use crate::error::{ParseError, Reason};
 use reading::Unread;
@@ -37,6 +38,8 @@ const AUTOMATON_MAX: usize = 24 * 1024;
 pub(crate) struct Pattern {
     /// Shared by the clones of a query.
     table: Arc<dense::DFA<Vec<u32>>>,
+    /// The state before the first byte.
+    start: StateID,
 }
 
 impl Pattern {
@@ -50,16 +53,28 @@ impl Pattern {
     ) -> Result<Pattern, ParseError> {
         let table = compile(pattern, work);
         let table = table.map_err(|reason| ParseError::new(text, reason, place))?;
-        Ok(Pattern { table: Arc::new(table) })
+        let config = start::Config::new().anchored(Anchored::No);
+        let start = table.start_state(&config);
+        let start = start.expect("there are no quit bytes, and the table has an unanchored start");
+        Ok(Pattern { table: Arc::new(table), start })
     }
 
     /// Whether it matches anywhere in the value.
     pub(crate) fn matches(&self, value: &[u8]) -> bool {
-        let config = start::Config::new().anchored(Anchored::No);
-        let input = Input::new(value).earliest(true);
-        // Neither can fail: there are no quit bytes, and the table has an unanchored start.
-        self.table.start_state(&config).is_ok()
-            && matches!(self.table.try_search_fwd(&input), Ok(Some(_)))
+        // By hand: values are short, and setting up a search takes as long as thirty bytes.
+        let (table, mut state) = (&*self.table, self.start);
+        for byte in value {
+            state = table.next_state(state, *byte);
+            if table.is_special_state(state) {
+                if table.is_match_state(state) {
+                    return true;
+                }
+                if table.is_dead_state(state) {
+                    return false;
+                }
+            }
+        }
+        table.is_match_state(table.next_eoi_state(state))
     }
 
     /// Bytes of memory behind it.

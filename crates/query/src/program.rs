@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 
 use memchr::memmem;
 
-use crate::needles::{Needles, Place, Searched};
+use crate::needles::Needles;
 use crate::options::Dialect;
 use crate::parser::Relation;
 use crate::pattern::{Pattern, SEEN_MAX};
@@ -43,8 +43,8 @@ pub(crate) struct Extra {
     pub(crate) patterns: Vec<Pattern>,
     /// Of each `IN`.
     pub(crate) lists: Vec<List>,
-    /// Of each key with `CONTAINS`, unless it is a simple one.
-    pub(crate) needles: Vec<Needles>,
+    /// The pieces of `CONTAINS`, for when searching for them one by one takes long.
+    pub(crate) needles: Option<Needles>,
     /// For when looking at one condition after the other takes long; unless there are few.
     pub(crate) sweep: Option<Box<Sweep>>,
 }
@@ -78,7 +78,7 @@ pub(crate) enum Test {
     Exists,
     Equal(Span),
     Differs(Span),
-    /// With its bit in the [`Needles`] of the key, or [`Test::NO_BIT`].
+    /// With its bit in the [`Needles`], or [`Test::NO_BIT`].
     Contains(Span, u8),
     StartsWith(Span),
     EndsWith(Span),
@@ -92,15 +92,23 @@ impl Test {
     /// Of a `CONTAINS` that is looked for by itself.
     pub(crate) const NO_BIT: u8 = u8::MAX;
 
-    /// How much work it is among so many tags, as [`Patience`] counts it.
-    fn work(self, tags: usize, extra: &Extra) -> usize {
-        match self {
+    /// How much work it is among these tags, as [`Patience`] counts it.
+    fn work(self, tags: &Part<'_, '_>, extra: &Extra) -> usize {
+        let (count, text) = (tags.len(), tags.text());
+        let work = match self {
             // Only hashes are looked at, a block of them at a time.
-            Test::Exists | Test::Equal(_) => 2 + tags / 16,
-            Test::Compare(..) => 2 + 2 * tags,
-            Test::In(list) => 2 + (1 + extra.lists[list as usize].bounds.len()) * tags,
-            _ => 2 + tags,
-        }
+            Test::Exists | Test::Equal(_) => count / 16,
+            Test::Differs(_) | Test::StartsWith(_) | Test::EndsWith(_) => count,
+            Test::Compare(..) => 2 * count + text / 32,
+            // What finds a piece is made anew for each value.
+            Test::Contains(..) => 4 * count + text / 4,
+            Test::Pattern(_) | Test::NoPattern(_) => 4 * count + text.min(SEEN_MAX) / 4,
+            Test::In(list) => {
+                let List { texts, bounds } = &extra.lists[list as usize];
+                count * (1 + texts.len().checked_ilog2().unwrap_or(0) as usize + bounds.len())
+            }
+        };
+        2 + work
     }
 }
 
@@ -166,13 +174,18 @@ impl Node {
 }
 
 impl Extra {
+    /// Whether there is nothing of which one test may take long.
+    fn has_quick_tests(&self) -> bool {
+        self.needles.is_none() && self.patterns.is_empty() && self.lists.is_empty()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         let Extra { nodes, bounds, patterns, lists, needles, sweep } = self;
         nodes.is_empty()
             && bounds.is_empty()
             && patterns.is_empty()
             && lists.is_empty()
-            && needles.is_empty()
+            && needles.is_none()
             && sweep.is_none()
     }
 }
@@ -190,8 +203,7 @@ impl Extra {
             + patterns.iter().map(Pattern::held_bytes).sum::<usize>()
             + size_of_val(&**lists)
             + lists.iter().map(in_lists).sum::<usize>()
-            + size_of_val(&**needles)
-            + needles.iter().map(Needles::held_bytes).sum::<usize>()
+            + needles.as_ref().map_or(0, Needles::held_bytes)
             + sweep.as_ref().map_or(0, |sweep| sweep.held_bytes())
     }
 }
@@ -201,7 +213,7 @@ static NOTHING: Extra = Extra {
     bounds: Vec::new(),
     patterns: Vec::new(),
     lists: Vec::new(),
-    needles: Vec::new(),
+    needles: None,
     sweep: None,
 };
 
@@ -225,18 +237,11 @@ impl Program {
             let whole = tags.whole();
             return self.conditions.iter().all(|it| self.holds_in(it, &whole));
         }
-        match self.extra().needles.is_empty() {
-            true => self.decide(tags, None),
-            false => self.decide(tags, Some(&Searched::new())),
-        }
-    }
-
-    fn decide(&self, tags: &Tags<'_>, searched: Option<&Searched>) -> bool {
-        match self.evaluate(View::of(tags, searched)) {
+        match self.evaluate(View::of(tags)) {
             Some(answer) => answer,
             None => {
                 tags.demand();
-                self.evaluate(View::of(tags, searched)) == Some(true)
+                self.evaluate(View::of(tags)) == Some(true)
             }
         }
     }
@@ -250,8 +255,7 @@ impl Program {
                 sweep.tests() * tags.len() <= Patience::MOST / 2 && !tags.has_long_numbers()
             };
             extra.nodes.is_empty()
-                && extra.needles.is_empty()
-                && extra.sweep.as_ref().is_none_or(|sweep| is_quick(sweep))
+                && extra.sweep.as_ref().is_none_or(|it| extra.has_quick_tests() && is_quick(it))
         })
     }
 
@@ -318,14 +322,10 @@ impl Program {
 
     fn same_event(&self, at: usize, view: View<'_, '_>) -> Option<bool> {
         let mut answer = Some(false);
-        for event in 0..view.events() {
+        for event in view.events() {
             let view = View { event: Some(event), ..view };
             if !view.bears(2) {
                 return None;
-            }
-            // What has no tags is no event.
-            if view.is_empty() {
-                continue;
             }
             match self.node(at + 1, view) {
                 Some(true) => return Some(true),
@@ -368,20 +368,8 @@ impl Program {
         tags: &Tags<'_>,
         supplied: bool,
     ) -> bool {
-        let part = view.part(tags);
-        let text = self.text.as_bytes();
-        if !view.bears(condition.test.work(part.len(), self.extra())) {
-            return false;
-        }
-        if let (Test::Contains(piece, bit), Some(searched)) = (condition.test, view.searched)
-            && let Some(needles) = self.extra().needles.iter().find(|it| it.has(bit))
-        {
-            let place = Place { event: view.event, supplied };
-            let key = (condition.key_hash, condition.key.of(text));
-            return condition.by_key
-                && searched.contains((place, &part), key, needles, (piece.of(text), bit));
-        }
-        self.holds_in(condition, &part)
+        let part = view.part(tags, supplied);
+        view.bears(condition.test.work(&part, self.extra())) && self.holds_in(condition, &part)
     }
 
     pub(crate) fn may_hold(&self, condition: &Condition, source: &dyn Source) -> bool {

@@ -17,8 +17,9 @@ use std::ops::Range;
 
 use memchr::memmem;
 
+use crate::affixes::Affixes;
 use crate::calendar;
-use crate::needles::Queue;
+use crate::needles::Search;
 use crate::number::{self, Arithmetic, Ladder};
 use crate::options::Dialect;
 use crate::parser::Relation;
@@ -49,8 +50,11 @@ pub(crate) struct Sweep {
     points: Vec<i128>,
     /// The same for values of many digits, for each line of numbers.
     ladders: Vec<Ladder>,
-    /// The cells of each bit of [`Needles`](crate::needles::Needles).
+    /// The cells of each piece of [`Needles`](crate::needles::Needles).
     needle_cells: Vec<u16>,
+    /// Beginnings and ends of the values of a key, and the cell of those that have none of them;
+    /// the cells of the pieces are behind it.
+    affixes: Vec<(Affixes, u16)>,
     /// The cells of each `IN`.
     lists: Vec<u16>,
     lines: Vec<Range<u16>>,
@@ -92,11 +96,11 @@ enum Probe {
         first: u16,
         places: Range<u16>,
     },
-    Starts(Span, u16),
-    Ends(Span, u16),
+    /// Which of some beginnings it has, or of some ends.
+    Affixes(u16),
     Contains(Span, u16),
-    /// Which of the pieces it has.
-    Needles(u8),
+    /// Which pieces it has, of those with these bits.
+    Needles(u32),
     /// The cell of a value that does not match is the one before.
     Pattern(u16, u16),
 }
@@ -153,6 +157,7 @@ impl Sweep {
             + self.ladders.iter().map(Ladder::held_bytes).sum::<usize>()
             + size_of_val(&*self.ladders)
             + size_of_val(&*self.needle_cells)
+            + self.affixes.iter().map(|(it, _)| it.held_bytes()).sum::<usize>()
             + size_of_val(&*self.lists)
             + size_of_val(&*self.lines)
             + size_of_val(&*self.answers)
@@ -170,36 +175,17 @@ impl Sweep {
             cells: [0; CELLS_MAX],
             before: [0; CELLS_MAX],
             behind: [0; CELLS_MAX],
-            queue: Queue::new(),
+            search: Search::new(),
             same: Verdict { met: 0, open: 0 },
         };
         run.ask_source();
-        let all = [Some(view.known), view.supplied];
-        let all = || all.into_iter().flatten();
         if self.same.is_empty() {
-            for tags in all() {
-                run.visit(tags, 0..tags.len(), 1);
+            for tags in [Some(view.known), view.supplied].into_iter().flatten() {
+                run.visit(tags, 0..tags.len(), 0);
             }
             run.settle();
         } else {
-            let events = all().map(Tags::events).max().unwrap_or(0);
-            let mut sums = [0; CELLS_MAX];
-            for first in (0..events).step_by(64) {
-                run.cells[..self.cells as usize].fill(0);
-                let mut there = 0;
-                for tags in all() {
-                    for event in first..tags.events().min(first + 64) {
-                        let places = tags.places(event);
-                        let bit = 1 << (event - first);
-                        there |= if places.is_empty() { 0 } else { bit };
-                        run.visit(tags, places, bit);
-                    }
-                }
-                run.settle();
-                run.judge_events(there);
-                run.cells.iter().zip(&mut sums).for_each(|(cell, sum)| *sum |= cell);
-            }
-            run.cells = sums;
+            run.visit_events(view);
             run.settle();
         }
         run.judge()
@@ -232,7 +218,7 @@ struct Run<'r, 'a> {
     /// For each cell those with one in the cells of its line before it, and behind it.
     before: [u64; CELLS_MAX],
     behind: [u64; CELLS_MAX],
-    queue: Queue<'r>,
+    search: Search<'r>,
     /// A bit for each `SAME EVENT`.
     same: Verdict,
 }
@@ -246,18 +232,55 @@ impl<'r> Run<'r, '_> {
         }
     }
 
-    /// Notes these tags under the bits of their event.
-    fn visit(&mut self, tags: &'r Tags<'_>, places: Range<usize>, bit: u64) {
+    /// Notes the tags of one event after the other, and decides the `SAME EVENT`s of 64 at a time.
+    fn visit_events(&mut self, view: View<'r, '_>) {
+        let mut sums = [0; CELLS_MAX];
+        let count = usize::from(self.sweep.cells);
+        let mut sum_up = |run: &mut Self, events: usize| {
+            run.settle();
+            run.judge_events(u64::MAX >> (64 - events));
+            sums.iter_mut().zip(&mut run.cells[..count]).for_each(|(sum, cell)| {
+                *sum |= *cell;
+                *cell = 0;
+            });
+        };
+        let mut at = 0;
+        for event in view.events() {
+            self.visit(view.known, event.places(false), at);
+            if let Some(tags) = view.supplied {
+                self.visit(tags, event.places(true), at);
+            }
+            at += 1;
+            if at == 64 {
+                sum_up(self, at);
+                at = 0;
+            }
+        }
+        if at > 0 {
+            sum_up(self, at);
+        }
+        self.cells = sums;
+    }
+
+    /// Notes these tags as those of one of 64 events.
+    fn visit(&mut self, tags: &'r Tags<'_>, places: Range<usize>, event: usize) {
         let (sweep, text) = (self.sweep, self.program.text.as_bytes());
+        let bit = 1 << event;
+        // Tags of one key often stand in a row.
+        let mut last: Option<(&[u8], &Key)> = None;
         for at in places {
             let (key, kind) = tags.hashes(at);
             let (name, value) = tags.entry(at);
             if let Some(value) = value
-                && let Some(key) = sweep.key(key, name, text)
+                && let Some(key) = match last {
+                    Some((last, of)) if of.hash == key && equal(last, name) => Some(of),
+                    _ => sweep.key(key, name, text),
+                }
             {
+                last = Some((name, key));
                 self.cells[key.present as usize] |= bit;
                 for probe in &sweep.probes[key.probes.start as usize..key.probes.end as usize] {
-                    self.probe(probe, tags.pair(at), value, bit);
+                    self.probe(probe, tags.pair(at), value, event);
                 }
             }
             if sweep.has_kinds
@@ -270,7 +293,7 @@ impl<'r> Run<'r, '_> {
     }
 
     #[inline]
-    fn probe(&mut self, probe: &Probe, pair: u32, value: Value<'r, '_>, bit: u64) {
+    fn probe(&mut self, probe: &Probe, pair: u32, value: Value<'r, '_>, event: usize) {
         let text = self.program.text.as_bytes();
         let (met, cell) = match probe {
             Probe::Texts { others, places } => {
@@ -280,14 +303,9 @@ impl<'r> Run<'r, '_> {
                 let at = self.sweep.place(*line, places, value);
                 (at.is_some(), first + at.unwrap_or(0))
             }
-            Probe::Starts(start, cell) => {
-                let start = start.of(text);
-                (value.bytes.get(..start.len()).is_some_and(|it| equal(it, start)), *cell)
-            }
-            Probe::Ends(end, cell) => {
-                let end = end.of(text);
-                let from = value.bytes.len().wrapping_sub(end.len());
-                (value.bytes.get(from..).is_some_and(|it| equal(it, end)), *cell)
+            Probe::Affixes(at) => {
+                let (affixes, none) = &self.sweep.affixes[*at as usize];
+                (true, none + affixes.find(value.bytes))
             }
             Probe::Contains(piece, cell) => {
                 (memmem::find(value.bytes, piece.of(text)).is_some(), *cell)
@@ -299,25 +317,30 @@ impl<'r> Run<'r, '_> {
                 let matches = self.program.extra().patterns[*pattern as usize].matches(value.bytes);
                 (true, cell - u16::from(!matches))
             }
-            Probe::Needles(needles) => {
-                if self.queue.push(*needles, value.bytes, bit) {
-                    self.search();
+            Probe::Needles(wanted) => {
+                if let Some(needles) = &self.program.extra().needles {
+                    self.search.push(needles, event, *wanted, value.bytes);
                 }
                 return;
             }
         };
-        self.cells[cell as usize] |= if met { bit } else { 0 };
+        self.cells[cell as usize] |= if met { 1 << event } else { 0 };
     }
 
-    /// Looks for pieces in the values that wait for that.
-    fn search(&mut self) {
-        let (cells, of_bits) = (&mut self.cells, &self.sweep.needle_cells);
-        self.queue.search(&self.program.extra().needles, |mut found, bit| {
-            while found != 0 {
-                cells[of_bits[found.trailing_zeros() as usize] as usize] |= bit;
-                found &= found - 1;
+    /// Finishes what was noted of beginnings, ends and pieces.
+    fn finish(&mut self) {
+        for (affixes, none) in &self.sweep.affixes {
+            for (piece, within) in affixes.within() {
+                let none = usize::from(*none);
+                self.cells[none + within] |= self.cells[none + piece];
             }
-        });
+        }
+        if let Some(needles) = &self.program.extra().needles {
+            let (cells, of_bits) = (&mut self.cells, &self.sweep.needle_cells);
+            self.search.finish(needles, |piece, events| {
+                cells[of_bits[piece] as usize] |= events;
+            });
+        }
     }
 }
 
@@ -353,11 +376,10 @@ impl Probe {
     /// The cell of a question that is answered by yes or no.
     fn cell(&self) -> u16 {
         match self {
-            Probe::Starts(_, cell) | Probe::Ends(_, cell) | Probe::Contains(_, cell) => *cell,
-            Probe::Pattern(_, cell) => *cell,
+            Probe::Contains(_, cell) | Probe::Pattern(_, cell) => *cell,
             Probe::Texts { others, .. } => *others,
             Probe::Ordered { first, .. } => *first,
-            Probe::Needles(_) => 0,
+            Probe::Affixes(_) | Probe::Needles(_) => 0,
         }
     }
 }

@@ -4,13 +4,20 @@
 //! hashes apart from the text, so that looking for a key reads four bytes a tag and most of the
 //! text is never touched.
 
+mod events;
+
 use std::cell::OnceCell;
 use std::fmt;
+use std::ops::Range;
 
 use crate::hash;
 use crate::number::Long;
 
+pub(crate) use events::{Event, Events};
+
 /// The tags of one message, which borrow their text from it.
+///
+/// It takes [`Tags::MOST`] of them; more are not seen, and [counted](Tags::dropped).
 ///
 /// # Examples
 ///
@@ -39,12 +46,15 @@ pub struct Tags<'a> {
     /// The hash of each tag's key and value; zero without a value.
     pairs: Vec<u32>,
     entries: Vec<Entry<'a>>,
-    /// Where each event ends.
-    ends: Vec<u32>,
+    events: Events,
     /// The long numbers that values begin with.
     numbers: Vec<Long<'a>>,
     /// Bytes of all values.
     text: u32,
+    /// How many tags the message has before these.
+    before: usize,
+    /// How many were not taken in.
+    dropped: u64,
     source: Option<&'a dyn Source>,
     supplied: OnceCell<Box<Tags<'a>>>,
 }
@@ -78,6 +88,10 @@ pub trait Source {
 }
 
 impl<'a> Tags<'a> {
+    /// The tags of a message that queries look at, those of a source behind its own: 1,024. What
+    /// any of them costs is bounded by that, and a hundred are many for a message.
+    pub const MOST: usize = 1024;
+
     /// No tags.
     #[must_use]
     pub fn new() -> Tags<'a> {
@@ -101,6 +115,10 @@ impl<'a> Tags<'a> {
     }
 
     fn add(&mut self, key: &'a [u8], value: Option<&'a [u8]>) {
+        if self.before + self.entries.len() >= Tags::MOST {
+            self.dropped += 1;
+            return;
+        }
         let dot = memchr::memrchr(b'.', key).map(|at| at as u32);
         let key_hash = hash::of_key(key);
         self.keys.push(if value.is_some() { key_hash } else { 0 });
@@ -114,19 +132,12 @@ impl<'a> Tags<'a> {
         let text_end = self.text.saturating_add(value.map_or(0, <[u8]>::len) as u32);
         self.text = text_end;
         self.entries.push(Entry { key, value, dot, text_end, number });
-        let end = self.entries.len() as u32;
-        match self.ends.last_mut() {
-            Some(last) => *last = end,
-            None => self.ends.push(end),
-        }
+        self.events.grow(self.entries.len() as u32);
     }
 
     /// What is added from here on belongs to another event.
     pub fn next_event(&mut self) {
-        if self.ends.is_empty() {
-            self.ends.push(0);
-        }
-        self.ends.push(self.entries.len() as u32);
+        self.events.next();
     }
 
     /// Where there are more tags, for who needs them.
@@ -147,10 +158,17 @@ impl<'a> Tags<'a> {
         self.entries.is_empty()
     }
 
+    /// How many tags were beyond [`Tags::MOST`], and so are not seen; those of a source with them
+    /// if it was asked.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped + self.supplied().map_or(0, |tags| tags.dropped)
+    }
+
     /// No tags, in the memory of these.
     #[must_use]
     pub fn recycle<'b>(mut self) -> Tags<'b> {
-        for column in [&mut self.keys, &mut self.types, &mut self.pairs, &mut self.ends] {
+        for column in [&mut self.keys, &mut self.types, &mut self.pairs] {
             column.clear();
         }
         self.entries.clear();
@@ -162,9 +180,11 @@ impl<'a> Tags<'a> {
             types: self.types,
             pairs: self.pairs,
             entries,
-            ends: self.ends,
+            events: self.events.cleared(),
             numbers: Vec::new(),
             text: 0,
+            before: 0,
+            dropped: 0,
             source: None,
             supplied: OnceCell::new(),
         }
@@ -191,7 +211,8 @@ impl<'a> Tags<'a> {
     pub(crate) fn demand(&self) {
         if let Some(source) = self.source {
             self.supplied.get_or_init(|| {
-                let mut tags = Tags { text: self.text, ..Tags::new() };
+                let (text, before) = (self.text, self.len());
+                let mut tags = Tags { text, before, ..Tags::new() };
                 source.supply(&mut tags);
                 Box::new(tags)
             });
@@ -217,27 +238,20 @@ impl<'a> Tags<'a> {
         Part { keys, types, pairs, entries, numbers }
     }
 
-    pub(crate) fn events(&self) -> usize {
-        self.ends.len()
+    #[inline]
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
     }
 
-    /// The tags of an event; none if there is no such event.
-    pub(crate) fn event(&self, event: usize) -> Part<'_, 'a> {
-        let range = self.places(event);
+    /// Those at these places.
+    pub(crate) fn part(&self, places: Range<usize>) -> Part<'_, 'a> {
         Part {
-            keys: &self.keys[range.clone()],
-            types: &self.types[range.clone()],
-            pairs: &self.pairs[range.clone()],
-            entries: &self.entries[range],
+            keys: &self.keys[places.clone()],
+            types: &self.types[places.clone()],
+            pairs: &self.pairs[places.clone()],
+            entries: &self.entries[places],
             numbers: &self.numbers,
         }
-    }
-
-    /// The places of an event's tags; none if there is no such event.
-    pub(crate) fn places(&self, event: usize) -> std::ops::Range<usize> {
-        let end =
-            |event: usize| self.ends.get(event).map_or(self.entries.len(), |end| *end as usize);
-        if event == 0 { 0..end(0) } else { end(event - 1)..end(event) }
     }
 
     /// The hashes of a tag's key, if it has a value, and of its event type, if it has one; else
@@ -293,11 +307,6 @@ pub(crate) struct Part<'t, 'a> {
 
 impl<'a> Part<'_, 'a> {
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -306,6 +315,16 @@ impl<'a> Part<'_, 'a> {
     #[inline]
     pub(crate) fn has_long_numbers(&self) -> bool {
         !self.numbers.is_empty()
+    }
+
+    /// Bytes of all values.
+    #[inline]
+    pub(crate) fn text(&self) -> usize {
+        match self.entries {
+            [] => 0,
+            [first, .., last] => (last.text_end - first.text_end) as usize + first.length(),
+            [only] => only.length(),
+        }
     }
 
     /// Whether a tag has this key and a value of which `test` is true.
@@ -387,6 +406,11 @@ impl<'a> Value<'_, 'a> {
 pub(crate) type Named<'a> = Option<(u32, &'a [u8])>;
 
 impl<'a> Entry<'a> {
+    /// Bytes of the value.
+    fn length(&self) -> usize {
+        self.value.map_or(0, <[u8]>::len)
+    }
+
     /// The event type.
     #[inline]
     fn kind(&self) -> Option<&'a [u8]> {
@@ -400,8 +424,8 @@ impl fmt::Debug for Tags<'_> {
             let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             (lossy(entry.key), entry.value.map(lossy))
         };
-        let events = (0..self.events()).map(|event| self.event(event).entries);
-        let events = events.map(|entries| entries.iter().map(text).collect::<Vec<_>>());
+        let events = self.events.joined(None).map(|event| event.places(false));
+        let events = events.map(|places| self.entries[places].iter().map(text).collect::<Vec<_>>());
         f.debug_list().entries(events).finish()
     }
 }

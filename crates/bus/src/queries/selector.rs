@@ -16,7 +16,7 @@ mod template;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use floodway_query::Payload;
+use floodway_query::{Payload, Tags};
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashTable};
 
@@ -32,7 +32,8 @@ const REMEMBERED: usize = 1024;
 /// Messages until selections are remembered again after so many that each came once.
 const PAUSE: usize = 64 * REMEMBERED;
 /// Some conditions see only so much of all values of a message. As long as it has not more,
-/// nothing depends on headers that nobody asks for.
+/// nothing depends on headers that nobody asks for. Nor do so few bytes hold more headers than
+/// are looked at ([`Tags::MOST`]): each has two bytes or more, behind the line of the version.
 const TEXT_MAX: usize = 2048;
 /// Routes of which it is known what their queries ask for.
 const READERS: usize = 1024;
@@ -136,7 +137,7 @@ impl<P: Carried + ?Sized> Selector<P> {
                     self.take_template(base, message.headers, false);
                 }
                 let reader = reader_of(&mut self.readers, base);
-                if !reader.read_payload(payload, &mut self.key, message.headers.len()) {
+                if !reader.read_payload(payload, &mut self.key, message.headers) {
                     return self.evaluate(base, message, Some(payload), meter);
                 }
                 if let Some(Choice::Route(route)) = self.memory.find(base, &self.key) {
@@ -265,14 +266,15 @@ impl<P: Carried + ?Sized> Reader<P> {
     }
 
     /// Adds the wanted values of the payload to `key`; false if there is too much text in the
-    /// message, of which `text` is known.
-    fn read_payload(&self, payload: &Payload<'_>, key: &mut Vec<u8>, mut text: usize) -> bool {
+    /// message, or more tags than are looked at.
+    fn read_payload(&self, payload: &Payload<'_>, key: &mut Vec<u8>, headers: &[u8]) -> bool {
         // No header is an empty line.
         key.push(b'\n');
         let Some(values) = payload.values() else { return true };
-        let mut events = 0;
+        let (mut events, mut text, mut tags) = (0, headers.len(), 0);
         for (number, event, value) in values {
             text += value.len();
+            tags += 1;
             events = event;
             if self.keys[number] {
                 for part in [number, event, value.len()] {
@@ -283,7 +285,9 @@ impl<P: Carried + ?Sized> Reader<P> {
         }
         // Also those with nothing in them that is wanted.
         key.extend_from_slice(&(events as u32).to_ne_bytes());
-        text <= TEXT_MAX
+        // Only who has many of them needs to count the headers.
+        let is_seen = |of_headers: usize| tags + of_headers <= Tags::MOST;
+        text <= TEXT_MAX && (is_seen(headers.len()) || is_seen(Headers::of(headers).iter().count()))
     }
 }
 

@@ -65,6 +65,36 @@ fn tags_come_from_headers_and_from_what_is_declared_of_payloads() {
     assert_eq!(bus.metrics().malformed_payloads, 1);
 }
 
+// spec: QRY-3
+// checklist: C3
+#[test]
+fn queries_see_the_first_tags_of_a_message() {
+    let extraction = Extraction::json([("symbol", "/symbols")]).unwrap();
+    let extract = vec![Extract { filter: Filter::new("quotes.>").unwrap(), extraction }];
+    let bus = Bus::new(&BusConfig { extract, ..BusConfig::default() });
+    let last = queried(&bus, ">", "last EXISTS");
+    let symbol = queried(&bus, "quotes.*", "symbol = 'ACME'");
+    let without = queried(&bus, "quotes.*", "NOT symbol = 'ACME'");
+    let publish = |subject: &str, headers: usize, symbols: usize| {
+        // Nobody asks for the others, and they count as well.
+        let names: Vec<String> = (1..headers).map(|at| format!("h{at}")).collect();
+        let envelope = names.iter().fold(Envelope::to(subject), |it, name| it.header(name, "v"));
+        let envelope = if headers == 0 { envelope } else { envelope.header("last", "v") };
+        let list = format!(r#"{{"symbols": [{}"ACME"]}}"#, "0,".repeat(symbols));
+        bus.publish(envelope, &*list).unwrap();
+        [&last, &symbol, &without].map(|it| payloads(it).len())
+    };
+    assert_eq!(publish("news.1", 1024, 0), [1, 0, 0]);
+    assert_eq!(publish("news.1", 1025, 0), [0, 0, 0]);
+    assert_eq!(bus.metrics().tags_dropped, 1);
+    assert_eq!(publish("quotes.1", 0, 1023), [0, 1, 0]);
+    assert_eq!(publish("quotes.1", 0, 1024), [0, 0, 1]);
+    assert_eq!(bus.metrics().tags_dropped, 2);
+    assert_eq!(publish("quotes.1", 24, 999), [1, 1, 0]);
+    assert_eq!(publish("quotes.1", 24, 1010), [1, 0, 1]);
+    assert_eq!(bus.tags_dropped(), 13);
+}
+
 #[test]
 fn a_typed_payload_says_itself_what_can_be_asked_for() {
     struct Trade {

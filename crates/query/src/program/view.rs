@@ -1,8 +1,7 @@
 //! What an evaluation sees of a message.
 
-use crate::needles::Searched;
 use crate::sweep::Patience;
-use crate::tags::{Part, Source, Tags};
+use crate::tags::{Event, Part, Source, Tags};
 
 /// The tags of a message, or of one of its events, and what is known of them.
 #[derive(Clone, Copy)]
@@ -11,17 +10,15 @@ pub(crate) struct View<'v, 'a> {
     pub(crate) supplied: Option<&'v Tags<'a>>,
     pub(crate) pending: Option<&'a dyn Source>,
     /// The event that is looked at; all of them outside of `SAME EVENT`.
-    pub(super) event: Option<usize>,
-    /// What is known of the needles.
-    pub(super) searched: Option<&'v Searched>,
+    pub(super) event: Option<Event>,
     /// How much longer it may take, if there is a better way then.
     pub(super) patience: Option<&'v Patience>,
 }
 
 impl<'v, 'a> View<'v, 'a> {
-    pub(super) fn of(known: &'v Tags<'a>, searched: Option<&'v Searched>) -> View<'v, 'a> {
+    pub(super) fn of(known: &'v Tags<'a>) -> View<'v, 'a> {
         let (supplied, pending) = (known.supplied(), known.pending());
-        View { known, supplied, pending, event: None, searched, patience: None }
+        View { known, supplied, pending, event: None, patience: None }
     }
 
     /// Whether there is patience left for this work, or no better way.
@@ -31,10 +28,10 @@ impl<'v, 'a> View<'v, 'a> {
     }
 
     #[inline]
-    pub(super) fn part<'t, 'b>(&self, tags: &'t Tags<'b>) -> Part<'t, 'b> {
+    pub(super) fn part<'t, 'b>(&self, tags: &'t Tags<'b>, supplied: bool) -> Part<'t, 'b> {
         match self.event {
             None => tags.whole(),
-            Some(event) => tags.event(event),
+            Some(event) => tags.part(event.places(supplied)),
         }
     }
 
@@ -43,12 +40,7 @@ impl<'v, 'a> View<'v, 'a> {
         self.known.has_long_numbers() || self.supplied.is_some_and(Tags::has_long_numbers)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        let is_empty = |tags: &Tags<'a>| self.part(tags).is_empty();
-        is_empty(self.known) && self.supplied.is_none_or(is_empty)
-    }
-
-    pub(super) fn events(&self) -> usize {
-        self.known.events().max(self.supplied.map_or(0, Tags::events))
+    pub(crate) fn events(&self) -> impl Iterator<Item = Event> {
+        self.known.events().joined(self.supplied.map(Tags::events))
     }
 }

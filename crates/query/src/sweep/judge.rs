@@ -14,7 +14,7 @@ pub(super) struct Verdict {
 impl Run<'_, '_> {
     /// Sums up the cells of each line from both ends.
     pub(super) fn settle(&mut self) {
-        self.search();
+        self.finish();
         for line in &self.sweep.lines {
             let (mut before, mut behind) = (0, 0);
             for at in line.start as usize..line.end as usize {

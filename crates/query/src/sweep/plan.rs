@@ -10,6 +10,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::{Answer, CELLS_MAX, CONDITIONS_MAX, Key, Line, Met, Probe, SAME_MAX, Sweep};
+use crate::affixes::{Affixes, Side};
 use crate::hash;
 use crate::number::{Arithmetic, Ladder, Rank};
 use crate::options::Dialect;
@@ -18,8 +19,8 @@ use crate::program::{Bound, Condition, Extra, Joint, Span, Test};
 
 /// Fewer tests than this take no longer one by one.
 const TESTS_MIN: usize = 6;
-/// The same for numbers, dates and times, which take longer.
-const BOUNDS_MIN: usize = 3;
+/// The same for tests that look at each value.
+const VALUE_TESTS_MIN: usize = 3;
 /// Their numbers have eight bits, and zero stands for none.
 const KEYS_MAX: usize = 255;
 
@@ -33,8 +34,13 @@ pub(super) fn plan(
 ) -> Option<Box<Sweep>> {
     let has_events = extra.nodes.iter().any(|node| node.joint == Joint::Same);
     let listed = extra.lists.iter().map(|list| list.texts.len() + list.bounds.len());
+    let by_hash = |it: &&Condition| matches!(it.test, Test::Exists | Test::Equal(_));
+    let of_values = conditions.len() - conditions.iter().filter(by_hash).count();
     let tests = conditions.len() + listed.sum::<usize>();
-    let is_short = !has_events && tests < TESTS_MIN && extra.bounds.len() < BOUNDS_MIN;
+    let is_short = !has_events
+        && extra.needles.is_none()
+        && tests < TESTS_MIN
+        && of_values.max(extra.bounds.len()) < VALUE_TESTS_MIN;
     if is_short || conditions.len() > CONDITIONS_MAX {
         return None;
     }
@@ -70,6 +76,9 @@ pub(super) fn plan(
         for line in [Line::Numbers(ladder), Line::Dates, Line::Times] {
             planner.ordered(line, &of_key);
         }
+        planner.affixes(&of_key, Side::Start);
+        planner.affixes(&of_key, Side::End);
+        planner.needles(&of_key);
         planner.others(&of_key);
         planner.sweep.keys[key].probes = first..planner.sweep.probes.len() as u16;
     }
@@ -254,26 +263,56 @@ impl Planner<'_> {
         }
     }
 
-    /// What is said of beginnings, ends, pieces and patterns: each has its own cell.
+    /// Values with one of some beginnings, or ends.
+    fn affixes(&mut self, conditions: &[usize], side: Side) {
+        let of = |at: usize| match (self.conditions[at].test, side) {
+            (Test::StartsWith(text), Side::Start) | (Test::EndsWith(text), Side::End) => Some(text),
+            _ => None,
+        };
+        let asked: Vec<(usize, &[u8])> =
+            conditions.iter().filter_map(|at| Some((*at, of(*at)?.of(self.text)))).collect();
+        let mut pieces: Vec<&[u8]> = asked.iter().map(|(_, piece)| *piece).collect();
+        // None before one that it has itself.
+        pieces.sort_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+        pieces.dedup();
+        if pieces.is_empty() {
+            return;
+        }
+        let none = self.cell();
+        let cells: Vec<u16> = pieces.iter().map(|_| self.cell()).collect();
+        for (at, piece) in asked {
+            let cell = pieces.iter().position(|it| *it == piece).map_or(none, |at| cells[at]);
+            self.answer(at, Met::Order(Relation::Equal, cell));
+        }
+        self.sweep.probes.push(Probe::Affixes(self.sweep.affixes.len() as u16));
+        self.sweep.affixes.push((Affixes::new(side, &pieces), none));
+    }
+
+    /// Values that have one of some pieces, of those that are looked for together.
+    fn needles(&mut self, conditions: &[usize]) {
+        let mut wanted = 0;
+        for at in conditions {
+            if let Test::Contains(_, bit) = self.conditions[*at].test
+                && bit != Test::NO_BIT
+            {
+                let cell = self.cell();
+                wanted |= 1 << bit;
+                self.sweep.needle_cells.resize(32, 0);
+                self.sweep.needle_cells[usize::from(bit)] = cell;
+                self.answer(*at, Met::Order(Relation::Equal, cell));
+            }
+        }
+        if wanted != 0 {
+            self.sweep.probes.push(Probe::Needles(wanted));
+        }
+    }
+
+    /// What is said of other pieces, and of patterns: each has its own cell.
     fn others(&mut self, conditions: &[usize]) {
         for at in conditions {
             let (relation, probe) = match self.conditions[*at].test {
-                Test::StartsWith(text) => (Relation::Equal, Probe::Starts(text, self.cell())),
-                Test::EndsWith(text) => (Relation::Equal, Probe::Ends(text, self.cell())),
-                Test::Contains(text, bit) => {
-                    let cell = self.cell();
-                    let needles = self.extra.needles.iter().position(|it| it.has(bit));
-                    if let Some(needles) = needles {
-                        self.sweep.needle_cells.resize(64, 0);
-                        self.sweep.needle_cells[usize::from(bit)] = cell;
-                        let probe = Probe::Needles(needles as u8);
-                        if !self.sweep.probes.contains(&probe) {
-                            self.sweep.probes.push(probe);
-                        }
-                        self.answer(*at, Met::Order(Relation::Equal, cell));
-                        continue;
-                    }
-                    (Relation::Equal, Probe::Contains(text, cell))
+                Test::Contains(text, Test::NO_BIT) => {
+                    (Relation::Equal, Probe::Contains(text, self.cell()))
                 }
                 Test::Pattern(pattern) => (Relation::Equal, self.pattern(pattern)),
                 Test::NoPattern(pattern) => (Relation::Less, self.pattern(pattern)),

@@ -7,6 +7,7 @@ mod extended;
 mod fuzz;
 mod hostile;
 mod index;
+mod limit;
 mod numbers;
 mod oracle;
 mod patterns;

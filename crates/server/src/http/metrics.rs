@@ -44,6 +44,7 @@ struct Scrape {
     lookups: u64,
     queries_evaluated: u64,
     payloads_malformed: u64,
+    tags_dropped: u64,
     publishers_paused: u64,
     slow_now: u64,
     slow_episodes: u64,
@@ -77,6 +78,7 @@ impl Scrape {
             lookups: bus.lookup_count(),
             queries_evaluated: bus.query_evaluations(),
             payloads_malformed: bus.malformed_payloads(),
+            tags_dropped: bus.tags_dropped(),
             publishers_paused,
             slow_now: registry.slow_now(),
             slow_episodes: registry.slow_episodes(),
@@ -139,6 +141,8 @@ impl Scrape {
         sheet.counter("queries_evaluated_total", help, self.queries_evaluated)?;
         let help = "Payloads that a query asked for and that were not what [[extract]] says.";
         sheet.counter("payloads_malformed_total", help, self.payloads_malformed)?;
+        let help = "Tags that queries were not shown: all behind the first 1,024 of a message.";
+        sheet.counter("tags_dropped_total", help, self.tags_dropped)?;
         let help = "From a read of a socket until what it brought was routed and written.";
         sheet.histogram("publish_duration_seconds", help, &self.publish)?;
         let help = "Messages that matched a subscription, once for each.";

@@ -58,6 +58,8 @@ pub(super) struct Varz<'a> {
     queries_evaluated: u64,
     /// Payloads that were not what `[[extract]]` says of them.
     payloads_malformed: u64,
+    /// Tags that queries were not shown, as their messages have too many.
+    tags_dropped: u64,
     ends: BTreeMap<&'static str, u64>,
     memory_budget: Memory,
 }
@@ -105,6 +107,7 @@ impl<'a> Varz<'a> {
             pending_messages: totals.pending_messages,
             queries_evaluated: source.broker.bus().query_evaluations(),
             payloads_malformed: source.broker.bus().malformed_payloads(),
+            tags_dropped: source.broker.bus().tags_dropped(),
             ends: totals.ends.into_iter().collect(),
             memory_budget: Memory::of(source.broker.bus().budget()),
         }

@@ -155,6 +155,29 @@ proptest! {
     }
 }
 
+// checklist: C3
+#[test]
+fn what_is_beyond_the_last_tag_that_is_seen_is_not_remembered() {
+    let extraction = Extraction::json([("p", "/p"), ("q", "/q")]).unwrap();
+    let extract = vec![Extract { filter: Filter::new(">").unwrap(), extraction }];
+    let bus = Bus::new(&BusConfig { extract, ..BusConfig::default() });
+    let subscriber = queried(&bus, ">", "q EXISTS");
+    let mut router = Router::new(bus.clone());
+    let (mut pushback, mut wakeups) = (Pushback::new(PushbackMode::None), Wakeups::new());
+    let origin = Origin { consumer: None, echo: true };
+    let mut publish = |p: usize| {
+        let payload = format!(r#"{{"p": [{}""], "q": 1}}"#, "\"\",".repeat(p - 1));
+        let mut batch = router.batch(origin, &mut pushback, &mut wakeups, Instant::now());
+        let matched = batch.push(Message::new(b"json", payload.as_bytes()));
+        batch.commit();
+        matched
+    };
+    // Nobody asks for `p`: what is remembered of the first message would fit the second.
+    let matched = [1, 1, 1023, 1023, 1024, 1024, 1].map(&mut publish);
+    assert_eq!(matched, [1, 1, 1, 1, 0, 0, 1]);
+    assert_eq!((bus.tags_dropped(), subscriber.account().queued()), (2, 5));
+}
+
 // checklist: B10
 #[test]
 fn what_nobody_asks_for_may_differ_at_no_cost() {

@@ -29,12 +29,17 @@ fn queries_are_shown_and_what_they_cost_is_counted() {
     let matched = payloads.map(|payload| publish(Envelope::to("prices.eu"), payload));
     assert_eq!(matched, [1, 0, 0, 0, 0]);
     publish(Envelope::to("plain"), "no JSON either");
+    let prices = |count: usize| format!(r#"{{"price": [{}"5"]}}"#, "1,".repeat(count - 1));
+    let matched = [1024, 1025, 1026].map(|tags| publish(Envelope::to("prices.eu"), &prices(tags)));
+    assert_eq!(matched, [1, 0, 0]);
 
     let metrics = rig.metrics();
-    assert_eq!(metrics["floodway_queries_evaluated_total"], 5.0);
+    assert_eq!(metrics["floodway_queries_evaluated_total"], 8.0);
     assert_eq!(metrics["floodway_payloads_malformed_total"], 3.0);
+    assert_eq!(metrics["floodway_tags_dropped_total"], 3.0);
     let varz = rig.get("/varz").json();
-    assert_eq!((&varz["queries_evaluated"], &varz["payloads_malformed"]), (&json!(5), &json!(3)));
+    assert_eq!((&varz["queries_evaluated"], &varz["payloads_malformed"]), (&json!(8), &json!(3)));
+    assert_eq!(varz["tags_dropped"], 3);
 
     let page = rig.get("/connz?subs=detail").json();
     let details = page["connections"][0]["subscriptions_list_detail"].as_array().unwrap();
