@@ -88,9 +88,9 @@ pub trait Source {
 }
 
 impl<'a> Tags<'a> {
-    /// The tags of a message that queries look at, those of a source behind its own: 1,024. What
+    /// The tags of a message that queries look at, those of a source behind its own: 512. What
     /// any of them costs is bounded by that, and a hundred are many for a message.
-    pub const MOST: usize = 1024;
+    pub const MOST: usize = 512;
 
     /// No tags.
     #[must_use]

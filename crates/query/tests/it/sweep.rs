@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::random::{Event, Later, events, expr, number, strict_expr, tags};
 
 /// Tags that nothing asks for, and more of them than are looked at one condition after the other.
-const PADDING: usize = 600;
+const PADDING: usize = 440;
 
 /// Conditions that change nothing, and make a query long enough for a sweep.
 const NOTHING: &str = " AND NOT (q1 EXISTS OR q2 > 5 OR q3 = 'x' OR q4 != 5 OR q5 EXISTS)";

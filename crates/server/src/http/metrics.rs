@@ -141,7 +141,7 @@ impl Scrape {
         sheet.counter("queries_evaluated_total", help, self.queries_evaluated)?;
         let help = "Payloads that a query asked for and that were not what [[extract]] says.";
         sheet.counter("payloads_malformed_total", help, self.payloads_malformed)?;
-        let help = "Tags that queries were not shown: all behind the first 1,024 of a message.";
+        let help = "Tags that queries were not shown: all behind the first 512 of a message.";
         sheet.counter("tags_dropped_total", help, self.tags_dropped)?;
         let help = "From a read of a socket until what it brought was routed and written.";
         sheet.histogram("publish_duration_seconds", help, &self.publish)?;
