@@ -6,8 +6,8 @@
 
 use super::{FOUND, Needles};
 
-/// Texts that are read side by side.
-const LANES: usize = 8;
+/// Texts that are read side by side: as many as registers hold what belongs to them.
+const LANES: usize = 4;
 /// Texts that wait. With those that are left over at the end some lanes are empty, so more is
 /// better.
 const ROOM: usize = 64;
@@ -125,18 +125,25 @@ impl<'v> Search<'v> {
 /// The pieces that are in each of these texts.
 #[inline(never)]
 fn read(needles: &Needles, texts: [&[u8]; LANES]) -> [u32; LANES] {
-    let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
+    let lengths = texts.map(<[u8]>::len);
+    let longest = lengths.into_iter().max().unwrap_or(0);
+    let shortest = lengths.into_iter().min().unwrap_or(0);
     let (mut entries, mut found) = ([0; LANES], [0; LANES]);
-    for start in (0..longest).step_by(BLOCK) {
-        // Copied, so that the bytes of all texts are near each other.
+    let whole = shortest / BLOCK * BLOCK;
+    for start in (0..whole).step_by(BLOCK) {
+        let blocks = texts.map(|text| text[start..].first_chunk().unwrap_or(&[FILLER; BLOCK]));
+        advance::<BLOCK>(needles, (&mut entries, &mut found), blocks);
+    }
+    for start in (whole..longest).step_by(BLOCK) {
         let mut blocks = [[FILLER; BLOCK]; LANES];
         blocks.iter_mut().zip(texts).for_each(|(it, text)| *it = block(text, start));
         let lanes = (&mut entries, &mut found);
+        let blocks = blocks.each_ref();
         match longest - start {
-            13.. => advance::<BLOCK>(needles, lanes, &blocks),
-            9.. => advance::<12>(needles, lanes, &blocks),
-            5.. => advance::<8>(needles, lanes, &blocks),
-            _ => advance::<4>(needles, lanes, &blocks),
+            13.. => advance::<BLOCK>(needles, lanes, blocks),
+            9.. => advance::<12>(needles, lanes, blocks),
+            5.. => advance::<8>(needles, lanes, blocks),
+            _ => advance::<4>(needles, lanes, blocks),
         }
     }
     found.map(|found: u64| (found >> FOUND) as u32)
@@ -149,7 +156,7 @@ fn read(needles: &Needles, texts: [&[u8]; LANES]) -> [u32; LANES] {
 fn advance<const BYTES: usize>(
     needles: &Needles,
     (entries, found): (&mut [u64; LANES], &mut [u64; LANES]),
-    blocks: &[[u8; BLOCK]; LANES],
+    blocks: [&[u8; BLOCK]; LANES],
 ) {
     for at in 0..BYTES {
         for lane in 0..LANES {
