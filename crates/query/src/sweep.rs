@@ -176,6 +176,7 @@ impl Sweep {
             before: [0; CELLS_MAX],
             behind: [0; CELLS_MAX],
             search: Search::new(),
+            last: None,
             same: Verdict { met: 0, open: 0 },
         };
         run.ask_source();
@@ -219,6 +220,8 @@ struct Run<'r, 'a> {
     before: [u64; CELLS_MAX],
     behind: [u64; CELLS_MAX],
     search: Search<'r>,
+    /// The key of the last tag with one: tags of one key often stand in a row.
+    last: Option<(&'r [u8], &'r Key)>,
     /// A bit for each `SAME EVENT`.
     same: Verdict,
 }
@@ -266,18 +269,16 @@ impl<'r> Run<'r, '_> {
     fn visit(&mut self, tags: &'r Tags<'_>, places: Range<usize>, event: usize) {
         let (sweep, text) = (self.sweep, self.program.text.as_bytes());
         let bit = 1 << event;
-        // Tags of one key often stand in a row.
-        let mut last: Option<(&[u8], &Key)> = None;
         for at in places {
             let (key, kind) = tags.hashes(at);
             let (name, value) = tags.entry(at);
             if let Some(value) = value
-                && let Some(key) = match last {
+                && let Some(key) = match self.last {
                     Some((last, of)) if of.hash == key && equal(last, name) => Some(of),
                     _ => sweep.key(key, name, text),
                 }
             {
-                last = Some((name, key));
+                self.last = Some((name, key));
                 self.cells[key.present as usize] |= bit;
                 for probe in &sweep.probes[key.probes.start as usize..key.probes.end as usize] {
                     self.probe(probe, tags.pair(at), value, event);
