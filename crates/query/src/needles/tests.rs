@@ -55,19 +55,19 @@ proptest! {
     }
 }
 
-/// Over each of the places where the parts of a text meet, and at both of its ends.
+/// Over each of the places where the parts of a text meet, and at both of its ends: in texts that
+/// are too short to be divided, and in those that have two, three and four parts.
 #[test]
 fn nothing_is_cut() {
     for (pieces, is_there) in
         [(&["needle", "x"][..], 1), (&["needle"], 1), (&["needl", "eedle"], 3)]
     {
         let needles = needles(pieces);
-        for length in [64, 127, 128, 129, 512, 513, 514, 1000] {
+        for length in [64, 513, 16 * 128 - 1, 16 * 128, 2050, 3073, 4098] {
+            // So many places with the rarest byte that it is given up.
+            let text = "ddle".repeat(length / 4 + 1);
             for at in 0..=length - 6 {
-                // So many places with the rarest byte that it is given up.
-                let mut text = "ddle".repeat(length / 4 + 1);
-                text.truncate(length);
-                text.replace_range(at..at + 6, "needle");
+                let text = [&text[..at], "needle", &text[at + 6..length]].concat();
                 let found = found(&needles, &[(5, &text)], u32::MAX);
                 assert_eq!(found[5], is_there, "{pieces:?} {length} {at}");
             }

@@ -85,6 +85,44 @@ fn events_without_tags_are_none() {
     assert_eq!(format!("{tags:?}").matches('1').count(), 1);
 }
 
+// checklist: C3
+#[test]
+fn an_event_of_which_nothing_is_seen_is_none() {
+    let without = extended("SAME EVENT (NOT padding.of EXISTS)");
+    let padding = || vec![("padding.of", vec!["v"; Tags::MOST])];
+    let beyond = vec![padding(), vec![("a", vec!["1"])]];
+    assert!(!without.matches(&tags(&beyond)));
+    let source = Later::new(beyond);
+    let mut lazy = Tags::new();
+    lazy.set_source(&source);
+    assert!(!without.matches(&lazy));
+    assert_eq!(lazy.dropped(), 1);
+}
+
+/// The events of a source are counted from the first one of the message at hand.
+#[test]
+fn tags_in_used_memory_begin_with_the_first_event() {
+    let source = Later::new(vec![vec![("b", vec!["2"])]]);
+    let mut tags = tags(&[vec![("a", vec!["1"])], vec![("a", vec!["1"])]]).recycle();
+    tags.push("a", "1");
+    tags.set_source(&source);
+    assert!(extended("SAME EVENT (a = '1' AND b = '2')").matches(&tags));
+}
+
+/// Patterns look at the first 2 KiB of the values, those of a source behind the others.
+#[test]
+fn the_text_of_a_source_is_counted_behind_that_of_the_message() {
+    let query = extended("b MATCHES '^v$'");
+    let source = Later::new(vec![vec![("b", vec!["v"])]]);
+    for (length, seen) in [(2047, true), (2048, false)] {
+        let long = "x".repeat(length);
+        let mut tags = Tags::new();
+        tags.push("a", &long);
+        tags.set_source(&source);
+        assert_eq!(query.matches(&tags), seen, "{length}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2048))]
 

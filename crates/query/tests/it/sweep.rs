@@ -29,6 +29,22 @@ fn padded(events: &[Event]) -> Vec<Event> {
     all
 }
 
+/// Events are decided 64 at a time, and the last ones are mostly fewer.
+#[test]
+fn a_sweep_knows_how_many_events_there_are() {
+    let never = "NOT (q1 EXISTS OR q2 > 5 OR q3 = 'x' OR q4 != 5 OR q5 EXISTS)";
+    let [without, with] = ["NOT a = 'v'", "a = 'v' AND last EXISTS"]
+        .map(|it| format!("{never} AND SAME EVENT ({it})").parse::<Query>().unwrap());
+    for number in [1, 2, 63, 64, 65, 127, 128, 129] {
+        let mut events = vec![vec![("a", vec!["v"])]; number];
+        events[0].push(("padding.of", vec!["v"; Tags::MOST - number - 1]));
+        assert!(!with.matches(&tags(&events)), "{number}");
+        events[number - 1].push(("last", vec!["v"]));
+        assert!(!without.matches(&tags(&events)), "{number}");
+        assert!(with.matches(&tags(&events)), "{number}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 

@@ -165,17 +165,22 @@ fn what_is_beyond_the_last_tag_that_is_seen_is_not_remembered() {
     let mut router = Router::new(bus.clone());
     let (mut pushback, mut wakeups) = (Pushback::new(PushbackMode::None), Wakeups::new());
     let origin = Origin { consumer: None, echo: true };
-    let mut publish = |p: usize| {
+    let mut publish = |(headers, p): (usize, usize)| {
+        let headers = block(&vec![("h", String::new()); headers]);
         let payload = format!(r#"{{"p": [{}""], "q": 1}}"#, "\"\",".repeat(p - 1));
         let mut batch = router.batch(origin, &mut pushback, &mut wakeups, Instant::now());
-        let matched = batch.push(Message::new(b"json", payload.as_bytes()));
+        let message = Message::new(b"json", payload.as_bytes());
+        let matched = batch.push(message.with_headers(&headers));
         batch.commit();
         matched
     };
     // Nobody asks for `p`: what is remembered of the first message would fit the second.
-    let matched = [1, 1, 511, 511, 512, 512, 1].map(&mut publish);
+    let matched = [1, 1, 511, 511, 512, 512, 1].map(|p| publish((0, p)));
     assert_eq!(matched, [1, 1, 1, 1, 0, 0, 1]);
-    assert_eq!((bus.tags_dropped(), subscriber.account().queued()), (2, 5));
+    // Nor for the headers.
+    let matched = [1, 211, 211, 212, 212, 1].map(|headers| publish((headers, 300)));
+    assert_eq!(matched, [1, 1, 1, 0, 0, 1]);
+    assert_eq!((bus.tags_dropped(), subscriber.account().queued()), (4, 9));
 }
 
 // checklist: B10
