@@ -32,8 +32,7 @@ const REMEMBERED: usize = 1024;
 /// Messages until selections are remembered again after so many that each came once.
 const PAUSE: usize = 64 * REMEMBERED;
 /// Some conditions see only so much of all values of a message. As long as it has not more,
-/// nothing depends on headers that nobody asks for. Nor do so few bytes hold more headers than
-/// are looked at ([`Tags::MOST`]): each has two bytes or more, behind the line of the version.
+/// nothing depends on headers that nobody asks for.
 const TEXT_MAX: usize = 2048;
 /// Routes of which it is known what their queries ask for.
 const READERS: usize = 1024;
@@ -251,7 +250,11 @@ impl<P: Carried + ?Sized> Reader<P> {
         // A message without headers has no event of its own, which a `NOT` may be true of.
         let has_any = Headers::of(headers).iter().next().is_some();
         key.push(u8::from(has_any));
-        for (name, value) in Headers::of(headers).iter() {
+        for (at, (name, value)) in Headers::of(headers).iter().enumerate() {
+            if at == Tags::MOST {
+                // What is seen depends on how many others there are.
+                return false;
+            }
             match self.asks_for(name) {
                 Some(false) => {}
                 Some(true) => {

@@ -183,6 +183,27 @@ fn what_is_beyond_the_last_tag_that_is_seen_is_not_remembered() {
     assert_eq!((bus.tags_dropped(), subscriber.account().queued()), (4, 9));
 }
 
+// checklist: C3
+#[test]
+fn headers_of_two_bytes_count_as_well() {
+    let bus = Bus::new(&BusConfig::default());
+    let _subscriber = queried(&bus, ">", "q EXISTS");
+    let mut router = Router::new(bus.clone());
+    let (mut pushback, mut wakeups) = (Pushback::new(PushbackMode::None), Wakeups::new());
+    let origin = Origin { consumer: None, echo: true };
+    let mut publish = |others: usize| {
+        let headers = format!("NATS/1.0\n{}q:1\n", ":\n".repeat(others));
+        let mut batch = router.batch(origin, &mut pushback, &mut wakeups, Instant::now());
+        let message = Message::new(b"plain", b"");
+        let matched = batch.push(message.with_headers(headers.as_bytes()));
+        batch.commit();
+        matched
+    };
+    // Nobody asks for the others, and the text of them all is short enough to be remembered.
+    assert_eq!([1, 511, 512, 512, 1].map(&mut publish), [1, 1, 0, 0, 1]);
+    assert_eq!(bus.tags_dropped(), 2);
+}
+
 // checklist: B10
 #[test]
 fn what_nobody_asks_for_may_differ_at_no_cost() {
