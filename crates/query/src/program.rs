@@ -91,21 +91,31 @@ pub(crate) enum Test {
 impl Test {
     /// Of a `CONTAINS` that is looked for by itself.
     pub(crate) const NO_BIT: u8 = u8::MAX;
+}
+
+impl Condition {
+    /// What it takes, as [`Patience`] counts it, to find out what long numbers are compared with.
+    const OF_A_BOUND: usize = 128;
 
     /// How much work it is among these tags, as [`Patience`] counts it.
-    fn work(self, tags: &Part<'_, '_>, extra: &Extra) -> usize {
+    fn work(&self, tags: &Part<'_, '_>, key: &[u8], extra: &Extra) -> usize {
         let (count, text) = (tags.len(), tags.text());
-        let work = match self {
+        let of_a_bound = || match tags.any_long_number((self.key_hash, key)) {
+            true => Self::OF_A_BOUND,
+            false => 0,
+        };
+        let work = match self.test {
             // Only hashes are looked at, a block of them at a time.
             Test::Exists | Test::Equal(_) => count / 16,
             Test::Differs(_) | Test::StartsWith(_) | Test::EndsWith(_) => count,
-            Test::Compare(..) => 2 * count + text / 32,
+            Test::Compare(..) => 2 * count + text / 32 + of_a_bound(),
             // What finds a piece is made anew for each value.
             Test::Contains(..) => 4 * count + text / 4,
             Test::Pattern(_) | Test::NoPattern(_) => 4 * count + text.min(SEEN_MAX) / 4,
             Test::In(list) => {
                 let List { texts, bounds } = &extra.lists[list as usize];
-                count * (1 + texts.len().checked_ilog2().unwrap_or(0) as usize + bounds.len())
+                let of_texts = texts.len().checked_ilog2().unwrap_or(0) as usize;
+                count * (1 + of_texts) + bounds.len() * (count + of_a_bound())
             }
         };
         2 + work
@@ -268,10 +278,6 @@ impl Program {
     /// Nothing if the answer hangs on what the source has.
     fn evaluate(&self, view: View<'_, '_>) -> Option<bool> {
         let Some(sweep) = &self.extra().sweep else { return self.conjunction(view) };
-        // A sweep knows where such numbers belong, which takes long to find out for a comparison.
-        if view.has_long_numbers() {
-            return sweep.answer(self, view);
-        }
         let patience = Patience::new();
         let answer = self.conjunction(View { patience: Some(&patience), ..view });
         // What was found out without patience is no answer.
@@ -369,7 +375,8 @@ impl Program {
         supplied: bool,
     ) -> bool {
         let part = view.part(tags, supplied);
-        view.bears(condition.test.work(&part, self.extra())) && self.holds_in(condition, &part)
+        let key = condition.key.of(self.text.as_bytes());
+        view.bears(condition.work(&part, key, self.extra())) && self.holds_in(condition, &part)
     }
 
     pub(crate) fn may_hold(&self, condition: &Condition, source: &dyn Source) -> bool {
@@ -389,14 +396,14 @@ impl Program {
                 Test::Equal(text) => tags.has(condition.pair, key, text.of(self.text.as_bytes())),
                 Test::Compare(relation, bound) => {
                     let bound = &self.extra().bounds[bound as usize];
-                    match tags.has_long_numbers() {
+                    match tags.any_long_number(named) {
                         true => bound.any_value(relation, named, tags),
                         false => tags.any_value(named, |value| {
                             bound.compare(value.bytes).is_some_and(|order| relation.admits(order))
                         }),
                     }
                 }
-                Test::In(list) if tags.has_long_numbers() => self.lists(list, named, tags),
+                Test::In(list) if tags.any_long_number(named) => self.lists(list, named, tags),
                 _ => self.rarer(condition, tags),
             };
         by_key || (condition.by_type && tags.has_type(named))

@@ -313,10 +313,11 @@ impl<'a> Part<'_, 'a> {
         self.entries.len()
     }
 
-    /// Whether a value of the message begins with a long number.
+    /// Whether a value of this key begins with a long number.
     #[inline]
-    pub(crate) fn has_long_numbers(&self) -> bool {
-        !self.numbers.is_empty()
+    pub(crate) fn any_long_number(&self, named: (u32, &[u8])) -> bool {
+        // Most messages have none at all.
+        !self.numbers.is_empty() && self.any_value(named, |value| value.long().is_some())
     }
 
     /// Bytes of all values.

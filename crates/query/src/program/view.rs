@@ -35,11 +35,6 @@ impl<'v, 'a> View<'v, 'a> {
         }
     }
 
-    /// Whether a value of the message begins with a long number.
-    pub(super) fn has_long_numbers(&self) -> bool {
-        self.known.has_long_numbers() || self.supplied.is_some_and(Tags::has_long_numbers)
-    }
-
     pub(crate) fn events(&self) -> impl Iterator<Item = Event> {
         self.known.events().joined(self.supplied.map(Tags::events))
     }
