@@ -3,7 +3,7 @@
 use floodway_query::{Dialect, Extraction, Options, Payload, Query, Tags};
 use proptest::prelude::*;
 
-use crate::random::{Event, Later, events, expr, tags};
+use crate::random::{Event, Later, events, expr, joined, tags};
 
 fn both(text: &str) -> [Query; 2] {
     [Options::strict(), Options::extended()].map(|options| options.parse(text).unwrap())
@@ -148,9 +148,7 @@ proptest! {
         let source = Later::new(all);
         let mut lazy = tags(&known);
         lazy.set_source(&source);
-        let number = known.len().max(later.len());
-        let event = |at: usize| known.get(at).into_iter().chain(later.get(at)).flatten().cloned();
-        let both: Vec<Event> = (0..number).map(|at| event(at).collect()).collect();
+        let both = joined(&known, &later);
         prop_assert_eq!(query.matches(&lazy), expr.holds(&both, Dialect::Extended), "{}", query);
     }
 }

@@ -3,7 +3,7 @@
 use floodway_query::{Dialect, Options, Query, Tags};
 use proptest::prelude::*;
 
-use crate::random::{Event, Later, events, expr, strict_expr, tags};
+use crate::random::{Later, events, expr, joined, strict_expr, tags};
 
 /// The limits do not matter here.
 fn parse(text: &str) -> Query {
@@ -49,10 +49,7 @@ proptest! {
         let source = Later::new(later.clone());
         let mut lazy = tags(&known);
         lazy.set_source(&source);
-        // Events of one number are one event.
-        let number = known.len().max(later.len());
-        let event = |at: usize| known.get(at).into_iter().chain(later.get(at)).flatten().cloned();
-        let both: Vec<Event> = (0..number).map(|at| event(at).collect()).collect();
+        let both = joined(&known, &later);
         prop_assert_eq!(query.matches(&lazy), expr.holds(&both, Dialect::Extended), "{}", query);
     }
 }

@@ -34,6 +34,12 @@ const TEXTS: [&str; 6] = ["", "v", "V", "w", "vw", "5"];
 const WORDS: [&str; 5] = ["CONTAINS", "STARTS WITH", "ENDS WITH", "=", "!="];
 const NUMBERS: [&str; 8] = ["5", "-5", "7", "5.0", "0.10", "4.99", "-5.250", "2013"];
 
+/// The events of a message of which some tags come later: those of one number are one.
+pub(crate) fn joined(known: &[Event], later: &[Event]) -> Vec<Event> {
+    let event = |at: usize| known.get(at).into_iter().chain(later.get(at)).flatten().cloned();
+    (0..known.len().max(later.len())).map(|at| event(at).collect()).collect()
+}
+
 /// A query.
 #[derive(Debug, Clone)]
 pub(crate) enum Expr {
