@@ -8,6 +8,7 @@
 
 mod fold;
 mod keys;
+mod lend;
 mod offer;
 mod trim;
 
@@ -99,6 +100,8 @@ pub struct Backlog<T> {
     progress_ms: u32,
     /// Room that was promised for messages to come.
     promised: Depth,
+    /// What the reader has taken out to receive it from there: all of it or less is still queued.
+    lent: Depth,
     /// A key without bytes of its own is the subject.
     line: Line<T, Option<Box<[u8]>>, Missed>,
     /// Memory of a dropped message for the next one.
@@ -110,8 +113,16 @@ impl<T: Held> Backlog<T> {
     /// An empty backlog; allocates nothing.
     pub fn new(overflow: Arc<Overflow>) -> Self {
         let hasher = RandomState::default();
-        let (line, promised) = (Line::default(), Depth::default());
-        Self { overflow, line, hasher, spare: None, progress_ms: 0, promised }
+        let (promised, lent) = (Depth::default(), Depth::default());
+        Self {
+            overflow,
+            line: Line::default(),
+            hasher,
+            spare: None,
+            progress_ms: 0,
+            promised,
+            lent,
+        }
     }
 
     /// Its policy and limits.
@@ -131,18 +142,25 @@ impl<T: Held> Backlog<T> {
         self.line.depth()
     }
 
-    /// What is queued, and what room is promised for.
+    /// What is queued, and what room is promised for or was lent.
     #[inline]
     pub(crate) fn claimed(&self) -> Depth {
-        let (Depth { messages, bytes }, promised) = (self.depth(), self.promised);
-        Depth { messages: messages + promised.messages, bytes: bytes + promised.bytes }
+        let claims = [self.depth(), self.promised, self.lent];
+        let sum = |of: fn(&Depth) -> u64| claims.iter().map(of).sum();
+        Depth { messages: sum(|depth| depth.messages), bytes: sum(|depth| depth.bytes) }
     }
 
     /// Whether a message fits the limits.
     #[inline]
     fn has_room_for(&self, bytes: u64) -> bool {
-        let Depth { messages, bytes: queued } = self.claimed();
-        let after = Depth { messages: messages + 1, bytes: queued + bytes };
+        self.has_room_for_all(1, bytes)
+    }
+
+    /// Whether so many messages fit the limits together.
+    #[inline]
+    pub(crate) fn has_room_for_all(&self, messages: u64, bytes: u64) -> bool {
+        let claimed = self.claimed();
+        let after = Depth { messages: claimed.messages + messages, bytes: claimed.bytes + bytes };
         after.is_within(self.overflow.most())
     }
 

@@ -89,6 +89,7 @@ impl<'a> Envelope<'a> {
             kept: Kept::not_yet(),
             row: 0,
             topic: None,
+            stock: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod clock;
 mod gate;
+mod hand;
 mod metrics;
 mod take;
 
@@ -20,7 +21,7 @@ use crate::directory::SubscriptionId;
 use crate::end::EndReason;
 use crate::gate::Gate;
 use crate::message::SharedMessage;
-use crate::overflow::{Limits, Overflow};
+use crate::overflow::{Depth, Limits, Overflow};
 use crate::payload::Carried;
 use crate::queued::Queued;
 use crate::report::Tally;
@@ -29,6 +30,7 @@ use crate::run::{Run, Runs};
 use crate::subject::Filter;
 use crate::turns::Turns;
 use clock::{Age, Clock, Moment, millis};
+use hand::Hand;
 
 // In this order: what every message changes comes first, and together, for the sake of caches.
 #[repr(C)]
@@ -55,6 +57,17 @@ impl<P: Carried + ?Sized> State<P> {
             self.to_reap = true;
         }
     }
+
+    /// Whether nobody waits for messages to leave the queue, who would have to be told of each.
+    fn may_lend(&self) -> bool {
+        self.ended.is_none() && self.below_mark.is_empty()
+    }
+
+    /// Whether a reader may find something.
+    fn has_some(&self) -> bool {
+        let lent = self.backlog.lent().messages > 0;
+        lent || !self.backlog.is_empty() || self.backlog.has_gap() || self.ended.is_some()
+    }
 }
 
 /// A queue of shared messages with a policy, for one subscription.
@@ -73,6 +86,8 @@ pub struct Inbox<P: Carried + ?Sized = [u8]> {
     id: OnceLock<SubscriptionId>,
     filter: Filter,
     name: Option<Box<str>>,
+    /// Last, as far as it can be from what publishers write and read.
+    hand: Hand<P>,
 }
 
 /// What has to be known of a policy without the lock of the queue.
@@ -123,7 +138,8 @@ impl<P: Carried + ?Sized> Inbox<P> {
         let (monitor, room) = (Monitor::new(state), Turns::default());
         let id = OnceLock::new();
         let clock = Clock::starting_at(now);
-        Self { filter, id, name, budget, clock, traits, monitor, room }
+        let hand = Hand::default();
+        Self { filter, id, name, budget, clock, traits, monitor, room, hand }
     }
 
     pub(crate) fn set_id(&self, id: SubscriptionId) {
@@ -139,10 +155,32 @@ impl<P: Carried + ?Sized> Inbox<P> {
         self.traits.load(Ordering::Relaxed) & which != 0
     }
 
+    /// Looks at or changes the state with everything queued in it.
+    fn whole<R>(&self, f: impl FnOnce(&mut State<P>) -> R) -> R {
+        self.hand.with(|held| {
+            self.monitor.with(|state| {
+                self.hand.put_back(held, state);
+                f(state)
+            })
+        })
+    }
+
+    /// Changes it, and wakes all who wait.
+    fn update_whole<R>(&self, f: impl FnOnce(&mut State<P>) -> R) -> R {
+        let (result, woken) = self.hand.with(|held| {
+            self.monitor.change(|state| {
+                self.hand.put_back(held, state);
+                f(state)
+            })
+        });
+        woken.wake();
+        result
+    }
+
     /// Another policy and other limits, from the next message on.
     pub(crate) fn set_overflow(&self, overflow: Overflow) {
         let traits = Traits::of(&overflow);
-        self.monitor.with(|state| {
+        self.whole(|state| {
             state.may_stall = Self::may_stall(&overflow.limits);
             state.backlog.set_overflow(Arc::new(overflow));
             self.traits.store(traits, Ordering::Relaxed);
@@ -168,7 +206,12 @@ impl<P: Carried + ?Sized> Inbox<P> {
     }
 
     pub(crate) fn account(&self) -> Account {
-        self.monitor.with(|state| state.account.clone())
+        self.whole(|state| state.account.clone())
+    }
+
+    /// Messages that came so far.
+    pub(crate) fn matched(&self) -> u64 {
+        self.monitor.with(|state| state.account.matched())
     }
 
     pub(crate) fn end_reason(&self) -> Option<EndReason> {
@@ -177,12 +220,11 @@ impl<P: Carried + ?Sized> Inbox<P> {
 
     /// Ends it; what is queued stays readable. False if it had ended before.
     pub(crate) fn end(&self, reason: EndReason) -> bool {
-        let first = self.monitor.with(|state| {
+        let first = self.update_whole(|state| {
             let first = state.ended.is_none();
             state.end(reason);
             first
         });
-        self.monitor.notify();
         self.room.wake_all();
         self.wake_below_mark();
         first
@@ -190,11 +232,10 @@ impl<P: Carried + ?Sized> Inbox<P> {
 
     /// Drops what is queued: nobody is going to read it.
     pub(crate) fn abandon(&self) {
-        let _messages = self.monitor.with(|state| {
+        let _messages = self.update_whole(|state| {
             state.account.lose_queued(LossReason::Unsubscribed);
             self.take_all(state)
         });
-        self.monitor.notify();
         self.wake_below_mark();
     }
 
@@ -220,9 +261,29 @@ impl<P: Carried + ?Sized> Inbox<P> {
     /// The mark is half of either limit.
     fn over_mark(&self, state: &State<P>, resume: bool) -> bool {
         let share = if resume { 4 } else { 2 };
-        let over = |limit: Option<u64>, size: u64| limit.is_some_and(|limit| size > limit / share);
-        let (limits, depth) = (&state.backlog.overflow().limits, state.backlog.depth());
-        over(limits.messages, depth.messages) || over(limits.bytes, depth.bytes)
+        let Depth { messages, bytes } = state.backlog.overflow().most();
+        let mark = Depth { messages: messages / share, bytes: bytes / share };
+        // Mostly that is enough, and needs no look at the hand.
+        !state.backlog.queued_at_most().is_within(mark) && !self.depth(state).is_within(mark)
+    }
+
+    /// What is queued, or was a moment ago.
+    fn depth(&self, state: &State<P>) -> Depth {
+        let mut depth = state.backlog.depth();
+        if state.backlog.lent().messages > 0 {
+            let in_hand = self.hand.left();
+            depth.messages += in_hand.messages;
+            depth.bytes += in_hand.bytes;
+        }
+        depth
+    }
+
+    /// Whether what comes can be queued whatever is in the hand.
+    #[inline]
+    fn takes_beside_hand(&self, state: &State<P>, run: Run<'_, P>, age: Age) -> bool {
+        state.backlog.lent().messages == 0
+            || age.saturating_sub(state.progress) < state.may_stall
+                && state.backlog.has_room_for_all(run.len() as u64, run.size())
     }
 
     /// Why it is to end now because its consumer took nothing for too long.
@@ -261,7 +322,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
             state.account.refuse(lost, 1);
             return state.end(reason);
         }
-        if state.backlog.is_empty() {
+        if state.backlog.is_empty() && self.depth(state).messages == 0 {
             state.progress = state.progress.max(age);
         }
         let State { backlog, account, .. } = state;
@@ -269,7 +330,9 @@ impl<P: Carried + ?Sized> Inbox<P> {
         if let Some(reason) = end {
             state.end(reason);
         }
-        state.high_water = state.high_water.max(state.account.queued());
+        if state.backlog.queued_at_most().messages > state.high_water {
+            state.high_water = state.high_water.max(self.depth(state).messages);
+        }
     }
 }
 
@@ -277,26 +340,35 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
     fn deliver(&self, runs: Runs<'_, P>, now: Instant, tally: &mut Tally) -> Taken {
         // What need not be done under the lock is done before.
         let at = self.clock.at(now);
-        // Mostly there is one run.
-        let (_, run, mut later) = runs.split_first();
-        let (mut taken, frees_waiting) = self.monitor.with(|state| {
-            self.enqueue(state, run, at, tally);
-            while let Some((_, run, rest)) = later.map(Runs::split_first) {
+        let mut left = Some(runs);
+        let (mut taken, mut frees_waiting) = self.monitor.update(|state| {
+            // Mostly there is one run.
+            while let Some((_, run, later)) = left.map(Runs::split_first) {
+                if !self.takes_beside_hand(state, run, at.age) {
+                    break;
+                }
                 self.enqueue(state, run, at, tally);
-                later = rest;
+                left = later;
             }
             (self.delivered(state), self.frees_waiting(state))
         });
+        if left.is_some() {
+            (taken, frees_waiting) = self.update_whole(|state| {
+                while let Some((_, run, later)) = left.map(Runs::split_first) {
+                    self.enqueue(state, run, at, tally);
+                    left = later;
+                }
+                (self.delivered(state), self.frees_waiting(state))
+            });
+        }
         if frees_waiting {
             self.wake_below_mark();
         }
-        taken.wake = self.monitor.is_waited_for();
         taken
     }
 
-    fn wake(&self, _now: Instant) {
-        self.monitor.notify();
-    }
+    /// Its reader has been woken when it was given something.
+    fn wake(&self, _now: Instant) {}
 
     fn is_behind(&self) -> bool {
         self.is_over_mark(false)
@@ -315,7 +387,7 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
     }
 
     fn on_below_mark(&self, waker: Waker) {
-        let now = self.monitor.with(|state| {
+        let now = self.whole(|state| {
             if state.ended.is_none() && self.over_mark(state, true) {
                 state.below_mark.push(waker);
                 return None;
@@ -326,7 +398,7 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
     }
 
     fn held_bytes(&self) -> u64 {
-        self.monitor.with(|state| {
+        self.whole(|state| {
             // Small messages weigh mostly by what it takes to hold them.
             let (queued, expired) = (state.backlog.depth(), state.backlog.unfreed());
             let messages = queued.messages + expired.messages;
@@ -335,7 +407,7 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
     }
 
     fn evict(&self, reason: EndReason) {
-        let (_messages, frees_waiting) = self.monitor.with(|state| {
+        let (_messages, frees_waiting) = self.update_whole(|state| {
             let lost = LossReason::of_end(&reason);
             // The end of one that has ended before does not tell of this loss.
             if state.backlog.overflow().may_lose() || state.ended.is_some() {
@@ -354,7 +426,6 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
             }
             (Some(given_up), true)
         });
-        self.monitor.notify();
         self.room.wake_all();
         if frees_waiting {
             self.wake_below_mark();
@@ -362,7 +433,7 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
     }
 
     fn sweep(&self, now: Instant) -> bool {
-        let (ended, frees_waiting) = self.monitor.with(|state| {
+        let (ended, frees_waiting) = self.whole(|state| {
             let age = self.clock.age(now);
             state.backlog.sweep(&mut state.account, millis(age));
             if let Some(reason) = self.overdue(state, age) {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use crate::budget::Budget;
 use crate::headers::Headers;
 use crate::payload::{Carried, Payload};
+use crate::stock::Stock;
 use crate::topic::{Label, Topic};
 
 /// From this size on a payload is shared by the queues that hold it; below, copying it is cheaper
@@ -64,6 +65,8 @@ pub struct Message<'a, P: Carried + ?Sized = [u8]> {
     pub(crate) row: u32,
     /// The subject as whoever keeps the message may share it.
     pub(crate) topic: Option<&'a Arc<Topic>>,
+    /// References taken ahead, if it goes to many.
+    pub(crate) stock: Option<&'a Stock<P>>,
 }
 
 impl<'a> Message<'a> {
@@ -77,6 +80,7 @@ impl<'a> Message<'a> {
             kept: Kept::not_yet(),
             row: 0,
             topic: None,
+            stock: None,
         }
     }
 
@@ -108,7 +112,13 @@ impl<'a> Message<'a> {
     }
 }
 
-impl<P: Carried + ?Sized> Message<'_, P> {
+impl<'a, P: Carried + ?Sized> Message<'a, P> {
+    /// With references for those who keep it.
+    #[inline]
+    pub(crate) fn drawing_on(self, stock: &'a Stock<P>) -> Self {
+        Self { stock: Some(stock), ..self }
+    }
+
     /// In the row of one subject that has this number in its batch.
     pub(crate) fn in_row(self, row: u32) -> Self {
         Self { row, ..self }
@@ -132,7 +142,18 @@ impl<P: Carried + ?Sized> Message<'_, P> {
             + self.payload.size()
     }
 
+    /// A reference to the owned form, for one who keeps it.
+    #[inline]
+    pub(crate) fn reference(&self, budget: &Budget) -> Arc<SharedMessage<P>> {
+        let kept = self.keep(budget);
+        match self.stock {
+            Some(stock) => stock.take(kept),
+            None => kept.clone(),
+        }
+    }
+
     /// The owned form, one for all who keep it.
+    #[inline]
     pub fn keep(&self, budget: &Budget) -> &Arc<SharedMessage<P>> {
         P::keep(self, budget)
     }
@@ -289,6 +310,7 @@ impl<'a, P: Carried + ?Sized> From<&'a Arc<SharedMessage<P>>> for Message<'a, P>
             kept: Kept::Given(kept),
             row: 0,
             topic: Some(kept.label.topic()),
+            stock: None,
         }
     }
 }

@@ -117,7 +117,7 @@ impl<P: Carried + ?Sized> Watcher<P> {
         }
         // Of several publishers each may wait for the last message of all: it is told apart only
         // by its place, and those before it are handled before it.
-        let last = self.inbox.account().matched();
+        let last = self.inbox.matched();
         let gone_on = || self.is_late.load(Ordering::Acquire);
         let seen = |handled: &mut u64| (*handled >= last || gone_on()).then_some(());
         if self.handled.wait(Some(Instant::now() + self.deadline), seen).is_err() {

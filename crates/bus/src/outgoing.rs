@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::envelope::Envelope;
 use crate::message::{Message, SharedMessage};
 use crate::payload::{Carried, Payload};
+use crate::stock::Stock;
 use crate::topic::Topic;
 
 /// What can be published on a bus that carries `P`: a `P`, or if it carries bytes, whatever is
@@ -25,12 +26,13 @@ pub trait Outgoing<P: Carried + ?Sized>: Sized + sealed::Sealed<P> {
     #[doc(hidden)]
     fn outgoing(&self) -> &P;
 
-    /// Makes a message of it, for as long as `publish` takes.
+    /// Makes a message of it, for as long as `publish` takes, that so many may keep.
     #[doc(hidden)]
     fn with_message<R>(
         self,
         envelope: &mut Envelope<'_>,
         topic: Arc<Topic>,
+        fan_out: usize,
         publish: impl FnOnce(&Message<'_, P>) -> R,
     ) -> R;
 }
@@ -57,10 +59,13 @@ impl<B: AsRef<[u8]>> Outgoing<[u8]> for B {
         self,
         envelope: &mut Envelope<'_>,
         topic: Arc<Topic>,
+        fan_out: usize,
         publish: impl FnOnce(&Message<'_>) -> R,
     ) -> R {
         // Copied when the first queue keeps it: one that is dropped costs nothing.
+        let stock = Stock::of(fan_out);
         let message = Message::about(&topic, self.as_ref())
+            .drawing_on(&stock)
             .with_reply(envelope.reply.as_deref())
             .with_headers(envelope.headers());
         publish(&message)
@@ -83,9 +88,11 @@ impl<T: Payload> Outgoing<T> for T {
         self,
         envelope: &mut Envelope<'_>,
         topic: Arc<Topic>,
+        fan_out: usize,
         publish: impl FnOnce(&Message<'_, T>) -> R,
     ) -> R {
         let shared = SharedMessage::charging(topic, envelope.take_extras(), self, 0);
-        publish(&Message::from(&Arc::new(shared)))
+        let (shared, stock) = (Arc::new(shared), Stock::of(fan_out));
+        publish(&Message::from(&shared).drawing_on(&stock))
     }
 }

@@ -24,7 +24,7 @@ impl<P: Carried + ?Sized> Held for Queued<P> {
 
     #[inline]
     fn hold(message: &Message<'_, P>, budget: &Budget) -> Self {
-        Self { message: message.keep(budget).clone(), digest: None }
+        Self { message: message.reference(budget), digest: None }
     }
 
     fn replace(&mut self, message: &Message<'_, P>, budget: &Budget) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use floodway_queue::Place;
+use floodway_queue::Registration;
 use futures_core::Stream;
 
 use crate::account::Account;
@@ -53,14 +53,14 @@ pub struct Subscription<P: Carried + ?Sized = [u8]> {
     bus: Bus<P>,
     id: SubscriptionId,
     inbox: Arc<Inbox<P>>,
-    /// Where it waits as a stream, and whether that has told of the end.
-    place: Place,
+    /// Its wait as a stream, and whether that has told of the end.
+    waiting: Registration,
     is_over: bool,
 }
 
 impl<P: Carried + ?Sized> Subscription<P> {
     pub(crate) fn new(bus: Bus<P>, id: SubscriptionId, inbox: Arc<Inbox<P>>) -> Self {
-        Self { bus, id, inbox, place: Place::default(), is_over: false }
+        Self { bus, id, inbox, waiting: Registration::default(), is_over: false }
     }
 
     /// Its place on the bus, and its queue.
@@ -219,11 +219,11 @@ impl<P: Carried + ?Sized> Stream for Subscription<P> {
     type Item = Result<Delivery<P>, RecvError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { inbox, place, is_over, .. } = &mut *self;
+        let Self { inbox, waiting, is_over, .. } = &mut *self;
         if *is_over {
             return Poll::Ready(None);
         }
-        let next = inbox.poll_next(place, cx);
+        let next = inbox.poll_next(waiting, cx);
         *is_over = matches!(next, Poll::Ready(Err(RecvError::Ended(_))));
         next.map(Some)
     }
@@ -232,7 +232,7 @@ impl<P: Carried + ?Sized> Stream for Subscription<P> {
 impl<P: Carried + ?Sized> Drop for Subscription<P> {
     fn drop(&mut self) {
         self.unsubscribe();
-        self.inbox.give_up(&mut self.place);
+        self.inbox.give_up(&mut self.waiting);
         self.inbox.abandon();
         self.bus.leave(self.id, &self.inbox);
     }

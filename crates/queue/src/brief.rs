@@ -14,10 +14,23 @@ use std::ops::{Deref, DerefMut};
 
 use crate::sync::{AtomicBool, Backoff, Ordering, UnsafeCell};
 
-/// See the [module header](self). The flag comes first, so that the first fields of the value come
-/// with it into a cache.
+/// A value behind a lock for work of some nanoseconds: others spin and yield meanwhile, and do not
+/// sleep. See [`crate::Monitor`] for one that can be waited for.
+///
+/// # Examples
+///
+/// ```
+/// use floodway_queue::Brief;
+/// let count = Brief::new(0);
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| count.with(|n| *n += 1));
+///     scope.spawn(|| count.with(|n| *n += 1));
+/// });
+/// assert_eq!(count.with(|n| *n), 2);
+/// ```
+// The flag comes first, so that the first fields of the value come with it into a cache.
 #[repr(C)]
-pub(crate) struct Brief<T> {
+pub struct Brief<T> {
     /// Invariant: whoever set it, and nobody else, uses `value`, until it is cleared.
     locked: AtomicBool,
     value: UnsafeCell<T>,
@@ -29,8 +42,15 @@ pub(crate) struct Brief<T> {
 unsafe impl<T: Send> Sync for Brief<T> {}
 
 impl<T> Brief<T> {
-    pub(crate) fn new(value: T) -> Self {
+    /// Guards `value`.
+    pub fn new(value: T) -> Self {
         Self { locked: AtomicBool::new(false), value: UnsafeCell::new(value) }
+    }
+
+    /// Looks at or changes the value.
+    #[inline]
+    pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        f(&mut self.lock())
     }
 
     #[inline(always)]

@@ -71,10 +71,11 @@ pub mod waiters;
 
 pub use allocator::give_memory_back;
 pub use block_pool::{BLOCK_BYTES, BlockPool};
+pub use brief::Brief;
 pub use byte_queue::ByteQueue;
 pub use mailbox::{
     LimitError, Limits, Permit, Receiver, RecvError, SendError, Sender, Unweighed, Weigh, mailbox,
     mailbox_by,
 };
-pub use monitor::{Monitor, WaitError, Watch};
-pub use waiters::{Place, Wait, Waiters, block_until};
+pub use monitor::{Monitor, Registration, WaitError, Watch, Woken};
+pub use waiters::{Wait, Waiters, block_until};

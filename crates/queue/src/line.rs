@@ -15,6 +15,7 @@ mod check;
 mod gaps;
 mod garbage;
 mod keys;
+mod lent;
 mod trim;
 
 use std::collections::VecDeque;
@@ -25,6 +26,7 @@ pub use gaps::Gap;
 use gaps::Gaps;
 use garbage::Garbage;
 use keys::Keys;
+pub use lent::Lent;
 
 /// Entries kept room for when the line runs empty; one that grew beyond gives its memory back.
 const RETAINED: usize = 64;

@@ -1,10 +1,23 @@
 //! Waiting for a change of shared state, from threads and from tasks of any executor.
+//!
+//! Who waits registers under the lock of the state, at the end of a look that found nothing; who
+//! changes something takes the registrations out under the same lock, and wakes them without it. So
+//! there is nothing between the look and the registration that could be missed, and a wait and its
+//! wake-up are two locks in all.
+//!
+//! A change wakes everybody: unlike [`crate::Waiters`], nobody has to pass a wake-up on that it
+//! has no use for.
+
+mod waiting;
 
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::brief::{Brief, Held};
-use crate::waiters::{Place, Wait, Waiters, block_until};
+use crate::waiters::block_until;
+
+use waiting::Waiting;
+pub use waiting::{Registration, Woken};
 
 /// Why [`Monitor::wait`] gave up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,59 +30,67 @@ pub enum WaitError {
 ///
 /// The lock is for work of some nanoseconds: others spin and yield meanwhile, and do not sleep.
 ///
-/// A waiter looks at the state under its lock after it has registered, so no change can be missed.
-/// [`Monitor::notify`] is one look at a number while nobody waits.
-///
 /// # Examples
 ///
 /// ```
 /// use floodway_queue::Monitor;
 /// let door = Monitor::new(Vec::new());
 /// std::thread::scope(|scope| {
-///     scope.spawn(|| {
-///         door.with(|queue| queue.push(7));
-///         door.notify();
-///     });
+///     scope.spawn(|| door.update(|queue| queue.push(7)));
 ///     assert_eq!(door.wait(None, |queue| queue.pop()), Ok(7));
 /// });
 /// ```
 #[derive(Debug)]
-// In this order: whoever locks it looks at the waiters as well.
-#[repr(C)]
 pub struct Monitor<S> {
-    waiters: Waiters,
-    state: Brief<S>,
+    guarded: Brief<Guarded<S>>,
+}
+
+#[derive(Debug)]
+// In this order: whoever changes the state looks at the waiters as well.
+#[repr(C)]
+struct Guarded<S> {
+    waiting: Waiting,
+    state: S,
 }
 
 impl<S> Monitor<S> {
     /// Guards `state`.
     pub fn new(state: S) -> Self {
-        Self { state: Brief::new(state), waiters: Waiters::new() }
+        Self { guarded: Brief::new(Guarded { waiting: Waiting::default(), state }) }
     }
 
     #[inline]
-    fn lock(&self) -> Held<'_, S> {
-        self.state.lock()
+    fn lock(&self) -> Held<'_, Guarded<S>> {
+        self.guarded.lock()
     }
 
-    /// Looks at or changes the state. Does not wake anybody: see [`Monitor::notify`].
+    /// Looks at the state, or changes it in a way that nobody waits for.
+    #[inline]
     pub fn with<R>(&self, f: impl FnOnce(&mut S) -> R) -> R {
-        f(&mut self.lock())
+        f(&mut self.lock().state)
     }
 
-    /// Wakes all who wait, so that they look at the state again. The caller has had the lock
-    /// since the change was made, if only to make it.
-    pub fn notify(&self) {
-        // No fence: either the waiter's look came later under the lock than the change, and saw
-        // it; or it came earlier, and its registration before that is seen after the lock.
-        self.waiters.wake_all();
-    }
-
-    /// Whether somebody waits, so that there is a use in [`Monitor::notify`]. Whoever comes later
-    /// sees what the caller has changed under the lock before.
+    /// Changes the state, and wakes all who wait, so that they look at it again.
     #[inline]
-    pub fn is_waited_for(&self) -> bool {
-        self.waiters.waiting() > 0
+    pub fn update<R>(&self, f: impl FnOnce(&mut S) -> R) -> R {
+        let (result, woken) = self.change(f);
+        // Without the lock: a waker may run anything, this monitor's waiters included.
+        woken.wake();
+        result
+    }
+
+    /// As [`Monitor::update`], for a caller that has to let go of something before others wake.
+    #[inline]
+    pub fn change<R>(&self, f: impl FnOnce(&mut S) -> R) -> (R, Woken) {
+        let mut guarded = self.lock();
+        let result = f(&mut guarded.state);
+        (result, guarded.waiting.take_all())
+    }
+
+    /// Wakes all who wait: for a change that was made before, with [`Monitor::with`] or beside the
+    /// state, which their look then sees.
+    pub fn notify(&self) {
+        self.update(|_| ());
     }
 
     /// Blocks the thread until `ready` returns something.
@@ -80,14 +101,14 @@ impl<S> Monitor<S> {
     ///
     /// # Blocking
     ///
-    /// Blocks until a notified change satisfies `ready`, or the deadline.
+    /// Blocks until a change satisfies `ready`, or the deadline.
     pub fn wait<R>(
         &self,
         deadline: Option<Instant>,
         mut ready: impl FnMut(&mut S) -> Option<R>,
     ) -> Result<R, WaitError> {
         // Mostly there is something, and a thread that need not wait needs nothing to wait with.
-        if let Some(result) = ready(&mut self.lock()) {
+        if let Some(result) = self.with(&mut ready) {
             return Ok(result);
         }
         let mut watch = self.watch();
@@ -95,25 +116,47 @@ impl<S> Monitor<S> {
         waited.ok_or(WaitError::TimedOut)
     }
 
-    /// As [`Watch::poll`], for an owner of both the monitor and the place, who has to give that up
-    /// before it goes: [`Monitor::give_up`].
+    /// As [`Watch::poll`], for an owner of both the monitor and the registration, who has to give
+    /// that up before it goes: [`Monitor::give_up`].
+    #[inline]
     pub fn poll<R>(
         &self,
-        place: &mut Place,
+        registration: &mut Registration,
         cx: &mut Context<'_>,
         mut ready: impl FnMut(&mut S) -> Option<R>,
     ) -> Poll<R> {
-        place.poll(&self.waiters, cx, || ready(&mut self.lock()))
+        // Wakers are neither cloned nor dropped under the lock: that may run anything as well.
+        let mut waker = None;
+        let (found, old) = loop {
+            let mut guarded = self.lock();
+            let Guarded { waiting, state } = &mut *guarded;
+            if let Some(found) = ready(state) {
+                break (Poll::Ready(found), waiting.remove(registration));
+            }
+            if waiting.has(registration, cx.waker()) {
+                break (Poll::Pending, None);
+            }
+            if let Some(waker) = waker.take() {
+                break (Poll::Pending, waiting.register(registration, waker));
+            }
+            drop(guarded);
+            waker = Some(cx.waker().clone());
+        };
+        drop(old);
+        found
     }
 
-    /// Ends the wait of a place.
-    pub fn give_up(&self, place: &mut Place) {
-        place.give_up(&self.waiters);
+    /// Ends the wait of a registration.
+    pub fn give_up(&self, registration: &mut Registration) {
+        if registration.is_some() {
+            let old = self.lock().waiting.remove(registration);
+            drop(old);
+        }
     }
 
     /// Waits for a task: see [`Watch::poll`].
     pub fn watch(&self) -> Watch<'_, S> {
-        Watch { monitor: self, wait: Wait::new(&self.waiters) }
+        Watch { monitor: self, registration: Registration::default() }
     }
 }
 
@@ -121,7 +164,7 @@ impl<S> Monitor<S> {
 #[derive(Debug)]
 pub struct Watch<'a, S> {
     monitor: &'a Monitor<S>,
-    wait: Wait<'a>,
+    registration: Registration,
 }
 
 impl<S> Watch<'_, S> {
@@ -131,51 +174,22 @@ impl<S> Watch<'_, S> {
     /// # Cancel safety
     ///
     /// Dropping it takes the registration back.
+    #[inline]
     pub fn poll<R>(
         &mut self,
         cx: &mut Context<'_>,
-        mut ready: impl FnMut(&mut S) -> Option<R>,
+        ready: impl FnMut(&mut S) -> Option<R>,
     ) -> Poll<R> {
-        let monitor = self.monitor;
-        self.wait.poll(cx, || ready(&mut monitor.lock()))
+        self.monitor.poll(&mut self.registration, cx, ready)
+    }
+}
+
+impl<S> Drop for Watch<'_, S> {
+    fn drop(&mut self) {
+        self.monitor.give_up(&mut self.registration);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn two_waiters_and_two_changes_wake_both() {
-        let monitor = Monitor::new(0_u32);
-        std::thread::scope(|scope| {
-            let waiters: Vec<_> = (0..2)
-                .map(|_| {
-                    scope.spawn(|| {
-                        monitor.wait(None, |n| {
-                            let taken = n.checked_sub(1);
-                            *n = taken.unwrap_or(0);
-                            taken
-                        })
-                    })
-                })
-                .collect();
-            for _ in 0..2 {
-                monitor.with(|n| *n += 1);
-                monitor.notify();
-            }
-            waiters.into_iter().for_each(|w| assert!(w.join().unwrap().is_ok()));
-        });
-        assert_eq!(monitor.with(|n| *n), 0);
-    }
-
-    #[test]
-    fn a_deadline_ends_the_wait() {
-        let monitor = Monitor::new(());
-        let deadline = Instant::now() + Duration::from_millis(5);
-        assert_eq!(monitor.wait(Some(deadline), |()| None::<()>), Err(WaitError::TimedOut));
-        assert!(Instant::now() >= deadline);
-    }
-}
+#[cfg(not(floodway_loom))]
+mod tests;

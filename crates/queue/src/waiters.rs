@@ -24,8 +24,7 @@
 //! anyway, that somebody waits. [`Waiters::notify`] needs no such bit, and pays for it with a
 //! fence. The models in `tests/loom` prove both.
 //!
-//! [`crate::Monitor`] is a lock around the state with these beside it: its wait is [`block_until`]
-//! with [`Wait::poll`] of a look under the lock, and that lock is its fence.
+//! [`crate::Monitor`] has a list of its own, under the lock of what is waited for.
 
 use std::collections::VecDeque;
 use std::sync::PoisonError;
@@ -193,7 +192,7 @@ pub struct Wait<'a> {
 /// The registration alone, for an owner whose [`Waiters`] cannot be borrowed as long as it lives.
 /// The owner has to give it up before it goes.
 #[derive(Debug, Default)]
-pub struct Place {
+pub(crate) struct Place {
     ticket: Option<Ticket>,
     /// Whether it was in the list when this last let go of the list's lock.
     listed: bool,
@@ -225,7 +224,7 @@ impl Drop for Wait<'_> {
 
 impl Place {
     /// As [`Wait::poll`], with the same `waiters` each time.
-    pub fn poll<R>(
+    pub(crate) fn poll<R>(
         &mut self,
         waiters: &Waiters,
         cx: &mut Context<'_>,
@@ -262,7 +261,7 @@ impl Place {
 
     /// Ends a wait that was not needed: in vain, or because the second look found something. If
     /// it was woken meanwhile, that was about something else, and for somebody else.
-    pub fn give_up(&mut self, waiters: &Waiters) {
+    pub(crate) fn give_up(&mut self, waiters: &Waiters) {
         self.step_out_for_good(waiters, true);
     }
 

@@ -89,23 +89,21 @@ impl<P: Carried + ?Sized> Gate<P> for Inbox<P> {
 
     fn deliver_reserved(&self, message: Run<'_, P>, now: Instant, tally: &mut Tally) -> Taken {
         let (bytes, at) = (message.size(), self.clock.at(now));
-        let mut taken = self.monitor.with(|state| {
+        self.monitor.update(|state| {
             state.backlog.take_promise_back(bytes);
             self.enqueue(state, message, at, tally);
             self.delivered(state)
-        });
-        taken.wake = self.monitor.is_waited_for();
-        taken
+        })
     }
 
     fn lose(&self, reason: LossReason, tally: &mut Tally) -> Taken {
-        self.monitor.with(|state| {
+        self.monitor.update(|state| {
             if state.ended.is_none() {
                 state.backlog.lose_incoming(1, reason, &mut state.account);
                 tally.lose(reason, 1);
             }
         });
-        Taken { wake: self.monitor.is_waited_for(), ..Taken::default() }
+        Taken::default()
     }
 
     fn turns(&self) -> &Turns {

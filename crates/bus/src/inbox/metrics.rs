@@ -42,7 +42,7 @@ pub struct SubscriptionMetrics {
 
 impl<P: Carried + ?Sized> Inbox<P> {
     pub(crate) fn metrics(&self, now: Instant) -> SubscriptionMetrics {
-        self.monitor.with(|state| {
+        self.whole(|state| {
             let overflow = state.backlog.overflow();
             let is_empty = state.backlog.is_empty();
             let age = self.clock.age(now);

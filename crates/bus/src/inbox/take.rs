@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use floodway_queue::{Place, WaitError};
+use floodway_queue::{Registration, WaitError, block_until};
 
 use super::clock::{Age, millis};
+use super::hand::Held;
 use super::{Inbox, State, Traits};
 use crate::delivery::Delivery;
 use crate::payload::Carried;
@@ -27,49 +28,131 @@ type Taking = Result<usize, RecvError>;
 
 type Next<P> = Result<Delivery<P>, RecvError>;
 
+/// A reader that waits for something to take.
+struct Wait<'a, P: Carried + ?Sized> {
+    inbox: &'a Inbox<P>,
+    registration: Registration,
+}
+
+impl<P: Carried + ?Sized> Wait<'_, P> {
+    fn poll<R>(&mut self, cx: &mut Context<'_>, take: impl FnMut() -> Option<R>) -> Poll<R> {
+        self.inbox.poll_take(&mut self.registration, cx, take)
+    }
+}
+
+impl<P: Carried + ?Sized> Drop for Wait<'_, P> {
+    fn drop(&mut self) {
+        self.inbox.give_up(&mut self.registration);
+    }
+}
+
 impl<P: Carried + ?Sized> Inbox<P> {
     /// At that time; now, if it is none.
+    #[inline]
     pub(crate) fn try_next(&self, at: Option<Instant>) -> Option<Next<P>> {
-        let (next, after) = self.monitor.with(|state| {
-            let age = at.map_or_else(|| self.age_to_take(state), |at| self.clock.age(at));
-            self.take_next(state, age)
+        let (next, after) = self.hand.with(|held| {
+            let age = || match at {
+                Some(at) => self.clock.age(at),
+                None if self.is(Traits::TIMED) => self.clock.about_now(),
+                None => 0,
+            };
+            match self.hand.take(held, age) {
+                // Nobody waits for that: see `State::may_lend`.
+                Some(popped) => (Some(Ok(Delivery::new(popped, self.id()))), None),
+                None => {
+                    let (next, after) = self.take_from_queue(held, at);
+                    (next, Some(after))
+                }
+            }
         });
-        self.has_taken(after);
+        if let Some(after) = after {
+            self.has_taken(after);
+        }
         next
     }
 
+    /// The hand is empty: takes the first in line, and the others into the hand.
+    fn take_from_queue(&self, held: &mut Held<P>, at: Option<Instant>) -> (Option<Next<P>>, After) {
+        self.monitor.with(|state| {
+            self.hand.put_back(held, state);
+            let age = at.map_or_else(|| self.age_to_take(state), |at| self.clock.age(at));
+            let taken = self.take_next(state, age);
+            if state.may_lend() {
+                self.hand.fill(held, &mut state.backlog);
+            }
+            taken
+        })
+    }
+
     pub(crate) fn wait_next(&self, deadline: Option<Instant>) -> Result<Next<P>, WaitError> {
-        let took = self.monitor.wait(deadline, |state| self.take_some(state))?;
-        Ok(self.finish_some(took))
+        self.wait_until(deadline, || self.try_next(None))
     }
 
     pub(crate) async fn next(&self) -> Next<P> {
-        let mut watch = self.monitor.watch();
-        let took = poll_fn(|cx| watch.poll(cx, |state| self.take_some(state))).await;
-        self.finish_some(took)
+        let mut wait = self.wait();
+        poll_fn(|cx| wait.poll(cx, || self.try_next(None))).await
     }
 
-    /// As [`Inbox::next`], by somebody who keeps its place in the line of those who wait.
-    pub(crate) fn poll_next(&self, place: &mut Place, cx: &mut Context<'_>) -> Poll<Next<P>> {
-        let took = self.monitor.poll(place, cx, |state| self.take_some(state));
-        took.map(|took| self.finish_some(took))
+    /// As [`Inbox::next`], by somebody who keeps its registration.
+    pub(crate) fn poll_next(
+        &self,
+        waiting: &mut Registration,
+        cx: &mut Context<'_>,
+    ) -> Poll<Next<P>> {
+        self.poll_take(waiting, cx, || self.try_next(None))
     }
 
     /// Waits for a message, and takes up to `max` of them.
     pub(crate) fn wait_many(&self, max: usize, to: &mut Vec<Delivery<P>>) -> Taking {
-        let took = self.monitor.wait(None, |state| self.take_many(state, max, to));
-        let (taken, after) = took.expect("without a deadline it does not give up");
-        self.has_taken(after);
-        taken
+        let taken = self.wait_until(None, || self.try_many(max, to));
+        taken.expect("without a deadline it does not give up")
     }
 
     /// The same in a task.
     pub(crate) async fn next_many(&self, max: usize, to: &mut Vec<Delivery<P>>) -> Taking {
-        let mut watch = self.monitor.watch();
-        let mut take = |state: &mut State<P>| self.take_many(state, max, to);
-        let (taken, after) = poll_fn(|cx| watch.poll(cx, &mut take)).await;
+        let mut wait = self.wait();
+        poll_fn(|cx| wait.poll(cx, || self.try_many(max, to))).await
+    }
+
+    fn wait(&self) -> Wait<'_, P> {
+        Wait { inbox: self, registration: Registration::default() }
+    }
+
+    fn wait_until<R>(
+        &self,
+        deadline: Option<Instant>,
+        mut take: impl FnMut() -> Option<R>,
+    ) -> Result<R, WaitError> {
+        // Mostly there is something, and a thread that need not wait needs nothing to wait with.
+        if let Some(taken) = take() {
+            return Ok(taken);
+        }
+        let mut wait = self.wait();
+        block_until(deadline, |cx| wait.poll(cx, &mut take)).ok_or(WaitError::TimedOut)
+    }
+
+    /// Ready with what `take` takes; else pending, and registered to be woken.
+    fn poll_take<R>(
+        &self,
+        waiting: &mut Registration,
+        cx: &mut Context<'_>,
+        mut take: impl FnMut() -> Option<R>,
+    ) -> Poll<R> {
+        loop {
+            if let Some(taken) = take() {
+                self.give_up(waiting);
+                return Poll::Ready(taken);
+            }
+            // What was lent meanwhile, to another reader, may be left for this one.
+            let has_some = |state: &mut State<P>| state.has_some().then_some(());
+            ready!(self.monitor.poll(waiting, cx, has_some));
+        }
+    }
+
+    fn try_many(&self, max: usize, to: &mut Vec<Delivery<P>>) -> Option<Taking> {
+        let (taken, after) = self.whole(|state| self.take_many(state, max, to))?;
         self.has_taken(after);
-        taken
+        Some(taken)
     }
 
     fn take_many(
@@ -92,13 +175,14 @@ impl<P: Carried + ?Sized> Inbox<P> {
         Some((Ok(taken), self.after(state)))
     }
 
-    /// Ends the wait of a place.
-    pub(crate) fn give_up(&self, place: &mut Place) {
-        self.monitor.give_up(place);
+    /// Ends the wait of somebody.
+    pub(crate) fn give_up(&self, waiting: &mut Registration) {
+        self.monitor.give_up(waiting);
     }
 
     /// What is queued when everything has been read after the end, or at `deadline`.
     pub(crate) fn wait_drained(&self, deadline: Instant) -> Option<u64> {
+        // Nothing is lent after the end.
         let drained = |state: &mut State<P>| state.backlog.is_empty().then_some(());
         match self.monitor.wait(Some(deadline), drained) {
             Ok(()) => None,
@@ -120,17 +204,6 @@ impl<P: Carried + ?Sized> Inbox<P> {
         }
     }
 
-    #[inline]
-    fn take_some(&self, state: &mut State<P>) -> Option<(Next<P>, After)> {
-        let (next, after) = self.take_next(state, self.age_to_take(state));
-        next.map(|next| (next, after))
-    }
-
-    fn finish_some(&self, (next, after): (Next<P>, After)) -> Next<P> {
-        self.has_taken(after);
-        next
-    }
-
     /// After something was taken: whoever waited for it goes on.
     #[inline]
     fn has_taken(&self, After { frees_waiting, drained }: After) {
@@ -147,7 +220,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
 
     /// Takes the whole backlog in one operation.
     pub(crate) fn take_backlog(&self, at: Option<Instant>) -> VecDeque<Delivery<P>> {
-        let (backlog, frees_waiting) = self.monitor.with(|state| {
+        let (backlog, frees_waiting) = self.whole(|state| {
             let age = at.map_or_else(|| self.age_to_take(state), |at| self.clock.age(at));
             let mut all = VecDeque::with_capacity(state.account.queued() as usize);
             all.extend(std::iter::from_fn(|| self.take_message(state, age)));

@@ -114,7 +114,8 @@ impl<P: Carried + ?Sized> Bus<P> {
         }
         // A query may want nothing of it.
         if !route.is_empty() {
-            payload.with_message(envelope, topic, |message| {
+            let fan_out = route.plain.len() + route.groups.len();
+            payload.with_message(envelope, topic, fan_out, |message| {
                 self.hand_over(message, &route, grant, now, tally);
             });
         }
