@@ -37,8 +37,11 @@ use hand::Hand;
 struct State<P: Carried + ?Sized> {
     /// The first reason; nothing is queued once it is there.
     ended: Option<Box<EndReason>>,
-    /// When the consumer last took something, or the queue last became non-empty.
+    /// When the consumer last took something, or the queue last became non-empty; of what is in
+    /// the hand, and behind it, the hand knows better.
     progress: Age,
+    /// When the queue last became non-empty behind what is in the hand.
+    since: Age,
     /// For how long nothing may be taken of what is queued, before it ends: see [`Limits::behind`].
     may_stall: Age,
     /// The longest it ever was, in messages.
@@ -131,6 +134,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
             ended: None,
             to_reap: false,
             progress: 0,
+            since: 0,
             may_stall: Self::may_stall(&limits),
             below_mark: Vec::new(),
             high_water: 0,
@@ -322,8 +326,11 @@ impl<P: Carried + ?Sized> Inbox<P> {
             state.account.refuse(lost, 1);
             return state.end(reason);
         }
-        if state.backlog.is_empty() && self.depth(state).messages == 0 {
-            state.progress = state.progress.max(age);
+        if state.backlog.is_empty() {
+            // What is left in the hand is not looked at: see `Hand::put_back`.
+            let lent = state.backlog.lent().messages > 0;
+            let since = if lent { &mut state.since } else { &mut state.progress };
+            *since = age.max(*since);
         }
         let State { backlog, account, .. } = state;
         let end = backlog.offer(run, account, &self.budget, now, now_ms, tally);

@@ -10,7 +10,7 @@
 
 mod waiting;
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use crate::brief::{Brief, Held};
@@ -125,25 +125,62 @@ impl<S> Monitor<S> {
         cx: &mut Context<'_>,
         mut ready: impl FnMut(&mut S) -> Option<R>,
     ) -> Poll<R> {
+        let (mut found, old) = self.look(registration, &mut ready);
+        drop(old);
+        if found.is_none() {
+            self.register(registration, cx.waker(), |state| {
+                found = ready(state);
+                found.is_none()
+            });
+        }
+        found.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// The first half of [`Monitor::poll`], for a caller with a lock of its own: looks, and if
+    /// there is something, waits no longer. The caller drops the waker, which may run anything,
+    /// without that lock.
+    #[inline]
+    pub fn look<R>(
+        &self,
+        registration: &mut Registration,
+        ready: impl FnOnce(&mut S) -> Option<R>,
+    ) -> (Option<R>, Option<Waker>) {
+        let mut guarded = self.lock();
+        let found = ready(&mut guarded.state);
+        let old = found.as_ref().and_then(|_| guarded.waiting.remove(registration));
+        (found, old)
+    }
+
+    /// The second half: registers, so that the next change wakes, if there still `is_nothing`;
+    /// what that was.
+    #[inline]
+    pub fn register(
+        &self,
+        registration: &mut Registration,
+        waker: &Waker,
+        mut is_nothing: impl FnMut(&mut S) -> bool,
+    ) -> bool {
         // Wakers are neither cloned nor dropped under the lock: that may run anything as well.
-        let mut waker = None;
-        let (found, old) = loop {
+        let mut cloned = None;
+        let (nothing, _old) = loop {
+            if cloned.is_none() && !registration.is_some() {
+                cloned = Some(waker.clone());
+            }
             let mut guarded = self.lock();
             let Guarded { waiting, state } = &mut *guarded;
-            if let Some(found) = ready(state) {
-                break (Poll::Ready(found), waiting.remove(registration));
+            if !is_nothing(state) {
+                break (false, waiting.remove(registration));
             }
-            if waiting.has(registration, cx.waker()) {
-                break (Poll::Pending, None);
+            if waiting.has(registration, waker) {
+                break (true, None);
             }
-            if let Some(waker) = waker.take() {
-                break (Poll::Pending, waiting.register(registration, waker));
+            if let Some(cloned) = cloned.take() {
+                break (true, waiting.register(registration, cloned));
             }
             drop(guarded);
-            waker = Some(cx.waker().clone());
+            cloned = Some(waker.clone());
         };
-        drop(old);
-        found
+        nothing
     }
 
     /// Ends the wait of a registration.

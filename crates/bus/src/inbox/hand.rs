@@ -115,6 +115,10 @@ impl<P: Carried + ?Sized> Hand<P> {
         }
         state.account.deliver(lent.messages - left.messages, lent.bytes - left.bytes);
         state.progress = state.progress.max(held.progress);
+        if left.messages == 0 && !state.backlog.is_empty() {
+            // Nobody was behind before there was something again.
+            state.progress = state.progress.max(state.since);
+        }
         state.backlog.take_back(&mut held.messages);
         self.left.set(Depth::default());
     }

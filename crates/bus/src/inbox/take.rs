@@ -2,13 +2,12 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use floodway_queue::{Registration, WaitError, block_until};
 
 use super::clock::{Age, millis};
-use super::hand::Held;
 use super::{Inbox, State, Traits};
 use crate::delivery::Delivery;
 use crate::payload::Carried;
@@ -35,8 +34,18 @@ struct Wait<'a, P: Carried + ?Sized> {
 }
 
 impl<P: Carried + ?Sized> Wait<'_, P> {
-    fn poll<R>(&mut self, cx: &mut Context<'_>, take: impl FnMut() -> Option<R>) -> Poll<R> {
-        self.inbox.poll_take(&mut self.registration, cx, take)
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next<P>> {
+        self.inbox.poll_next(&mut self.registration, cx)
+    }
+
+    fn poll_many(
+        &mut self,
+        cx: &mut Context<'_>,
+        max: usize,
+        to: &mut Vec<Delivery<P>>,
+    ) -> Poll<Taking> {
+        let Self { inbox, registration } = self;
+        inbox.poll_take(registration, cx, |waiting| inbox.look_many(waiting, max, to))
     }
 }
 
@@ -50,108 +59,116 @@ impl<P: Carried + ?Sized> Inbox<P> {
     /// At that time; now, if it is none.
     #[inline]
     pub(crate) fn try_next(&self, at: Option<Instant>) -> Option<Next<P>> {
-        let (next, after) = self.hand.with(|held| {
+        self.look_next(&mut Registration::default(), at)
+    }
+
+    /// The next one, from the hand or the queue; who gets something waits no longer.
+    #[inline]
+    fn look_next(&self, waiting: &mut Registration, at: Option<Instant>) -> Option<Next<P>> {
+        let (next, after, _waker) = self.hand.with(|held| {
             let age = || match at {
                 Some(at) => self.clock.age(at),
                 None if self.is(Traits::TIMED) => self.clock.about_now(),
                 None => 0,
             };
-            match self.hand.take(held, age) {
-                // Nobody waits for that: see `State::may_lend`.
-                Some(popped) => (Some(Ok(Delivery::new(popped, self.id()))), None),
-                None => {
-                    let (next, after) = self.take_from_queue(held, at);
-                    (next, Some(after))
-                }
+            if let Some(popped) = self.hand.take(held, age) {
+                // Nobody has to be told of that: see `State::may_lend`.
+                return (Some(Ok(Delivery::new(popped, self.id()))), None, None);
             }
+            let (took, waker) = self.monitor.look(waiting, |state| {
+                self.hand.put_back(held, state);
+                let age = at.map_or_else(|| self.age_to_take(state), |at| self.clock.age(at));
+                let (next, after) = self.take_next(state, age);
+                if state.may_lend() {
+                    self.hand.fill(held, &mut state.backlog);
+                }
+                next.map(|next| (next, after))
+            });
+            let (next, after) = took.unzip();
+            (next, after, waker)
         });
         if let Some(after) = after {
             self.has_taken(after);
         }
+        if next.is_some() {
+            // Of somebody who has found something in the hand.
+            self.give_up(waiting);
+        }
         next
     }
 
-    /// The hand is empty: takes the first in line, and the others into the hand.
-    fn take_from_queue(&self, held: &mut Held<P>, at: Option<Instant>) -> (Option<Next<P>>, After) {
-        self.monitor.with(|state| {
-            self.hand.put_back(held, state);
-            let age = at.map_or_else(|| self.age_to_take(state), |at| self.clock.age(at));
-            let taken = self.take_next(state, age);
-            if state.may_lend() {
-                self.hand.fill(held, &mut state.backlog);
-            }
-            taken
-        })
-    }
-
     pub(crate) fn wait_next(&self, deadline: Option<Instant>) -> Result<Next<P>, WaitError> {
-        self.wait_until(deadline, || self.try_next(None))
+        // Mostly there is something, and a thread that need not wait needs nothing to wait with.
+        if let Some(next) = self.try_next(None) {
+            return Ok(next);
+        }
+        let mut wait = self.wait();
+        block_until(deadline, |cx| wait.poll_next(cx)).ok_or(WaitError::TimedOut)
     }
 
     pub(crate) async fn next(&self) -> Next<P> {
         let mut wait = self.wait();
-        poll_fn(|cx| wait.poll(cx, || self.try_next(None))).await
+        poll_fn(|cx| wait.poll_next(cx)).await
     }
 
     /// As [`Inbox::next`], by somebody who keeps its registration.
+    #[inline]
     pub(crate) fn poll_next(
         &self,
         waiting: &mut Registration,
         cx: &mut Context<'_>,
     ) -> Poll<Next<P>> {
-        self.poll_take(waiting, cx, || self.try_next(None))
+        self.poll_take(waiting, cx, |waiting| self.look_next(waiting, None))
     }
 
     /// Waits for a message, and takes up to `max` of them.
     pub(crate) fn wait_many(&self, max: usize, to: &mut Vec<Delivery<P>>) -> Taking {
-        let taken = self.wait_until(None, || self.try_many(max, to));
+        if let Some(taken) = self.look_many(&mut Registration::default(), max, to) {
+            return taken;
+        }
+        let mut wait = self.wait();
+        let taken = block_until(None, |cx| wait.poll_many(cx, max, to));
         taken.expect("without a deadline it does not give up")
     }
 
     /// The same in a task.
     pub(crate) async fn next_many(&self, max: usize, to: &mut Vec<Delivery<P>>) -> Taking {
         let mut wait = self.wait();
-        poll_fn(|cx| wait.poll(cx, || self.try_many(max, to))).await
+        poll_fn(|cx| wait.poll_many(cx, max, to)).await
     }
 
     fn wait(&self) -> Wait<'_, P> {
         Wait { inbox: self, registration: Registration::default() }
     }
 
-    fn wait_until<R>(
-        &self,
-        deadline: Option<Instant>,
-        mut take: impl FnMut() -> Option<R>,
-    ) -> Result<R, WaitError> {
-        // Mostly there is something, and a thread that need not wait needs nothing to wait with.
-        if let Some(taken) = take() {
-            return Ok(taken);
-        }
-        let mut wait = self.wait();
-        block_until(deadline, |cx| wait.poll(cx, &mut take)).ok_or(WaitError::TimedOut)
-    }
-
-    /// Ready with what `take` takes; else pending, and registered to be woken.
+    /// Ready with what `look` finds; else pending, and registered to be woken.
+    #[inline]
     fn poll_take<R>(
         &self,
         waiting: &mut Registration,
         cx: &mut Context<'_>,
-        mut take: impl FnMut() -> Option<R>,
+        mut look: impl FnMut(&mut Registration) -> Option<R>,
     ) -> Poll<R> {
         loop {
-            if let Some(taken) = take() {
-                self.give_up(waiting);
-                return Poll::Ready(taken);
+            if let Some(found) = look(waiting) {
+                return Poll::Ready(found);
             }
             // What was lent meanwhile, to another reader, may be left for this one.
-            let has_some = |state: &mut State<P>| state.has_some().then_some(());
-            ready!(self.monitor.poll(waiting, cx, has_some));
+            if self.monitor.register(waiting, cx.waker(), |state| !state.has_some()) {
+                return Poll::Pending;
+            }
         }
     }
 
-    fn try_many(&self, max: usize, to: &mut Vec<Delivery<P>>) -> Option<Taking> {
+    fn look_many(
+        &self,
+        waiting: &mut Registration,
+        max: usize,
+        to: &mut Vec<Delivery<P>>,
+    ) -> Option<Taking> {
         let (taken, after) = self.whole(|state| self.take_many(state, max, to))?;
         self.has_taken(after);
+        self.give_up(waiting);
         Some(taken)
     }
 
