@@ -348,7 +348,7 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
         // What need not be done under the lock is done before.
         let at = self.clock.at(now);
         let mut left = Some(runs);
-        let (mut taken, mut frees_waiting) = self.monitor.update(|state| {
+        let ((mut taken, mut frees_waiting), waited) = self.monitor.with_waited(|state| {
             // Mostly there is one run.
             while let Some((_, run, later)) = left.map(Runs::split_first) {
                 if !self.takes_beside_hand(state, run, at.age) {
@@ -359,6 +359,7 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
             }
             (self.delivered(state), self.frees_waiting(state))
         });
+        taken.wake = waited;
         if left.is_some() {
             (taken, frees_waiting) = self.update_whole(|state| {
                 while let Some((_, run, later)) = left.map(Runs::split_first) {
@@ -374,8 +375,7 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
         taken
     }
 
-    /// Its reader has been woken when it was given something.
-    fn wake(&self, _now: Instant) {}
+    fn wake(&self, _now: Instant) { self.monitor.notify(); }
 
     fn is_behind(&self) -> bool {
         self.is_over_mark(false)

@@ -79,6 +79,14 @@ impl<S> Monitor<S> {
         result
     }
 
+    /// x
+    #[inline]
+    pub fn with_waited<R>(&self, f: impl FnOnce(&mut S) -> R) -> (R, bool) {
+        let mut guarded = self.lock();
+        let result = f(&mut guarded.state);
+        (result, guarded.waiting.is_some())
+    }
+
     /// As [`Monitor::update`], for a caller that has to let go of something before others wake.
     #[inline]
     pub fn change<R>(&self, f: impl FnOnce(&mut S) -> R) -> (R, Woken) {
