@@ -48,6 +48,9 @@ pub trait Held: Item {
     /// Takes a message in, in place of what was held so far.
     fn replace(&mut self, message: &Message<'_, Self::Payload>, budget: &Budget);
 
+    /// It is the next to be dropped, soon or never.
+    fn will_be_dropped(&self) {}
+
     /// What the first message is about.
     fn subject(&self) -> &[u8];
 

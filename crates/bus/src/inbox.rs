@@ -93,6 +93,7 @@ pub struct Inbox<P: Carried + ?Sized = [u8]> {
     hand: Hand<P>,
 }
 
+const HOT_BYTES: usize = 192;
 /// What has to be known of a policy without the lock of the queue.
 struct Traits;
 
@@ -375,7 +376,13 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
         taken
     }
 
-    fn wake(&self, _now: Instant) { self.monitor.notify(); }
+    fn wake(&self, _now: Instant) {
+        self.monitor.notify();
+    }
+
+    fn approach(&self) {
+        self.monitor.prefetch(HOT_BYTES);
+    }
 
     fn is_behind(&self) -> bool {
         self.is_over_mark(false)

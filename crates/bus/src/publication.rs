@@ -325,14 +325,27 @@ impl<P: Carried + ?Sized> Bus<P> {
         let mut finished = Vec::new();
         let mut wakes = arrayvec::ArrayVec::<usize, 32>::new();
         for (nth, target) in route.plain.iter().enumerate() {
+            if let Some(next) = route.plain.get(nth + 1) {
+                next.consumer.approach();
+            }
             let taken = match &mut grant {
                 None => deliver(target, message, now, tally),
                 Some(grant) => grant.deliver(Place::Plain(nth), target, message, now, tally),
             };
-            if taken.wake { if wakes.is_full() { for n in wakes.drain(..) { let t: &Target<P> = &route.plain[n]; t.consumer.wake(now); } } wakes.push(nth); }
+            if taken.wake {
+                if wakes.is_full() {
+                    for n in wakes.drain(..) {
+                        let t: &Target<P> = &route.plain[n];
+                        t.consumer.wake(now);
+                    }
+                }
+                wakes.push(nth);
+            }
             settle(target, Taken { wake: false, ..taken }, &mut finished, now);
         }
-        for n in wakes { route.plain[n].consumer.wake(now); }
+        for n in wakes {
+            route.plain[n].consumer.wake(now);
+        }
         for (nth, group) in route.groups.iter().enumerate() {
             let granted = grant.as_mut().and_then(|grant| Some((grant.member_of(nth)?, grant)));
             if let Some((at, grant)) = granted {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use floodway_queue::line::Item;
+use floodway_queue::prefetch_to_write;
 
 use crate::backlog::Held;
 use crate::budget::Budget;
@@ -29,6 +30,12 @@ impl<P: Carried + ?Sized> Held for Queued<P> {
 
     fn replace(&mut self, message: &Message<'_, P>, budget: &Budget) {
         *self = Self::hold(message, budget);
+    }
+
+    /// Its count was changed last by a reader on another CPU.
+    #[inline]
+    fn will_be_dropped(&self) {
+        prefetch_to_write(Arc::as_ptr(&self.message).cast::<usize>().wrapping_sub(2));
     }
 
     fn subject(&self) -> &[u8] {

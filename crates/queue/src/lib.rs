@@ -65,6 +65,7 @@ mod meeting;
 mod monitor;
 pub mod overflow;
 pub mod overwriting;
+mod prefetch;
 pub mod ring;
 mod sync;
 pub mod waiters;
@@ -78,4 +79,5 @@ pub use mailbox::{
     mailbox_by,
 };
 pub use monitor::{Monitor, Registration, WaitError, Watch, Woken};
+pub use prefetch::prefetch_to_write;
 pub use waiters::{Wait, Waiters, block_until};

@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use crate::brief::{Brief, Held};
+use crate::prefetch::prefetch_to_write;
 use crate::waiters::block_until;
 
 use waiting::Waiting;
@@ -62,6 +63,14 @@ impl<S> Monitor<S> {
     #[inline]
     fn lock(&self) -> Held<'_, Guarded<S>> {
         self.guarded.lock()
+    }
+
+    /// Asks for the lock and the first `bytes` of what is behind it, for a caller that comes back
+    /// for them soon.
+    #[inline]
+    pub fn prefetch(&self, bytes: usize) {
+        let start = (&raw const *self).cast::<u8>();
+        (0..bytes).step_by(64).for_each(|at| prefetch_to_write(start.wrapping_add(at)));
     }
 
     /// Looks at the state, or changes it in a way that nobody waits for.

@@ -64,6 +64,9 @@ impl<T: Held> Backlog<T> {
                 *spare = Some(held);
             }
         });
+        if let Some(next) = self.line.get(0) {
+            next.will_be_dropped();
+        }
     }
 
     /// Gives memory back: of what has expired, or else that of the older half of what is queued,

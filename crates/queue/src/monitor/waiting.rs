@@ -56,7 +56,9 @@ impl Woken {
 
 impl Waiting {
     #[inline]
-    pub(super) fn is_some(&self) -> bool { self.last.is_some() || self.earlier.is_some() }
+    pub(super) fn is_some(&self) -> bool {
+        self.last.is_some() || self.earlier.is_some()
+    }
 
     /// All who wait; none of them does any more.
     #[inline]
