@@ -45,7 +45,7 @@ pub trait Consumer<P: Carried + ?Sized = [u8]>: Send + Sync {
     /// Takes what a batch has for it, and notes in `tally` what became of each message.
     fn deliver(&self, runs: Runs<'_, P>, now: Instant, tally: &mut Tally) -> Taken;
 
-    /// It will be given something in a moment.
+    /// It will be given something in a moment: may fetch what it needs then.
     fn approach(&self) {}
 
     /// Lets the consumer get on with what was queued. Called once per batch, and before it ends if

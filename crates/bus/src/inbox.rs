@@ -93,7 +93,6 @@ pub struct Inbox<P: Carried + ?Sized = [u8]> {
     hand: Hand<P>,
 }
 
-const HOT_BYTES: usize = 192;
 /// What has to be known of a policy without the lock of the queue.
 struct Traits;
 
@@ -349,7 +348,7 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
         // What need not be done under the lock is done before.
         let at = self.clock.at(now);
         let mut left = Some(runs);
-        let ((mut taken, mut frees_waiting), waited) = self.monitor.with_waited(|state| {
+        let ((mut taken, mut frees_waiting), waited) = self.monitor.with_waiters(|state| {
             // Mostly there is one run.
             while let Some((_, run, later)) = left.map(Runs::split_first) {
                 if !self.takes_beside_hand(state, run, at.age) {
@@ -381,7 +380,8 @@ impl<P: Carried + ?Sized> Consumer<P> for Inbox<P> {
     }
 
     fn approach(&self) {
-        self.monitor.prefetch(HOT_BYTES);
+        // The lock, who waits, and the account.
+        self.monitor.prefetch(192);
     }
 
     fn is_behind(&self) -> bool {

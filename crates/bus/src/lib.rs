@@ -188,6 +188,7 @@ mod report;
 mod route;
 mod routes;
 mod run;
+mod sequel;
 mod stock;
 mod stop;
 mod subject;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::account::LossReason;
 use crate::bus::Bus;
-use crate::consumer::{Consumer, ConsumerId, Taken};
+use crate::consumer::{ConsumerId, Taken};
 use crate::envelope::Envelope;
 use crate::gate::{Gate, Room};
 use crate::message::{Message, SharedMessage};
@@ -20,6 +20,7 @@ use crate::report::{Refusal, Tally};
 use crate::route::{Group, Route, Target};
 use crate::routes::Known;
 use crate::run::{Run, Runs};
+use crate::sequel::Sequel;
 use crate::subject::is_literal_subject;
 use crate::topic::Topic;
 
@@ -322,8 +323,7 @@ impl<P: Carried + ?Sized> Bus<P> {
         }
         let one = std::slice::from_ref(message);
         observer::show(&route.observers, |key| Runs::one(key, one), now);
-        let mut finished = Vec::new();
-        let mut wakes = arrayvec::ArrayVec::<usize, 32>::new();
+        let mut sequel = Sequel::new(self, now);
         for (nth, target) in route.plain.iter().enumerate() {
             if let Some(next) = route.plain.get(nth + 1) {
                 next.consumer.approach();
@@ -332,42 +332,21 @@ impl<P: Carried + ?Sized> Bus<P> {
                 None => deliver(target, message, now, tally),
                 Some(grant) => grant.deliver(Place::Plain(nth), target, message, now, tally),
             };
-            if taken.wake {
-                if wakes.is_full() {
-                    for n in wakes.drain(..) {
-                        let t: &Target<P> = &route.plain[n];
-                        t.consumer.wake(now);
-                    }
-                }
-                wakes.push(nth);
-            }
-            settle(target, Taken { wake: false, ..taken }, &mut finished, now);
-        }
-        for n in wakes {
-            route.plain[n].consumer.wake(now);
+            sequel.add(target, taken);
         }
         for (nth, group) in route.groups.iter().enumerate() {
             let granted = grant.as_mut().and_then(|grant| Some((grant.member_of(nth)?, grant)));
             if let Some((at, grant)) = granted {
                 let (target, place) = (&group.members[at], Place::Member(nth, at));
-                let taken = grant.deliver(place, target, message, now, tally);
-                settle(target, taken, &mut finished, now);
+                sequel.add(target, grant.deliver(place, target, message, now, tally));
                 continue;
             }
             group.hand_to_one(self.random(), Origin::ANYBODY, tally, |target, tally| {
                 let taken = deliver(target, message, now, tally);
-                settle(target, taken, &mut finished, now);
+                sequel.add(target, taken);
                 taken
             });
         }
-        if !finished.is_empty() {
-            self.reap_all(finished);
-        }
-    }
-
-    #[cold]
-    fn reap_all(&self, finished: Vec<(Arc<dyn Consumer<P>>, ConsumerId)>) {
-        finished.into_iter().for_each(|(consumer, id)| self.reap(&*consumer, id));
     }
 }
 
@@ -379,20 +358,4 @@ fn deliver<P: Carried + ?Sized>(
     tally: &mut Tally,
 ) -> Taken {
     target.consumer.deliver(Runs::one(target.key, std::slice::from_ref(message)), now, tally)
-}
-
-/// What has to follow a delivery.
-#[inline]
-fn settle<P: Carried + ?Sized>(
-    target: &Target<P>,
-    taken: Taken,
-    finished: &mut Vec<(Arc<dyn Consumer<P>>, ConsumerId)>,
-    now: Instant,
-) {
-    if taken.wake {
-        target.consumer.wake(now);
-    }
-    if taken.finished {
-        finished.push((target.consumer.clone(), target.id));
-    }
 }

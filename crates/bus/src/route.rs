@@ -58,12 +58,12 @@ pub(crate) struct Group<P: Carried + ?Sized> {
 impl<P: Carried + ?Sized> Group<P> {
     /// Gives a message to one member: the first that is not behind, from a random one on; if all
     /// are, to the random one. A member that has just ended is passed over.
-    pub(crate) fn hand_to_one(
-        &self,
+    pub(crate) fn hand_to_one<'g>(
+        &'g self,
         random: u64,
         origin: Origin,
         tally: &mut Tally,
-        mut hand_out: impl FnMut(&Target<P>, &mut Tally) -> Taken,
+        mut hand_out: impl FnMut(&'g Target<P>, &mut Tally) -> Taken,
     ) -> Taken {
         let count = self.members.len();
         let start = (random % count as u64) as usize;

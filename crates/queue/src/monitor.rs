@@ -88,9 +88,10 @@ impl<S> Monitor<S> {
         result
     }
 
-    /// x
+    /// As [`Monitor::with`], and whether somebody waits, so that there is a use in
+    /// [`Monitor::notify`].
     #[inline]
-    pub fn with_waited<R>(&self, f: impl FnOnce(&mut S) -> R) -> (R, bool) {
+    pub fn with_waiters<R>(&self, f: impl FnOnce(&mut S) -> R) -> (R, bool) {
         let mut guarded = self.lock();
         let result = f(&mut guarded.state);
         (result, guarded.waiting.is_some())

@@ -163,6 +163,12 @@ fn compare_digests(
     Ok(())
 }
 
+/// And whether everything is looked at after it. To look at a queue puts back what its reader has
+/// in the hand, so not always to look is another test.
+fn looked_at() -> impl Strategy<Value = (Op, bool)> {
+    (op(), proptest::bool::weighted(0.4))
+}
+
 struct Pair {
     filter: Filter,
     keyed: bool,
@@ -336,11 +342,13 @@ proptest! {
     // checklist: A7 A8 A13 E5
     // spec: CON-1, CON-2, ORD-1, OVF-4, OVF-5, OVF-6, OVF-9, TLD-1, TLD-2, TLD-3
     #[test]
-    fn every_policy_agrees_with_the_oracle(ops in proptest::collection::vec(op(), 1..80)) {
+    fn every_policy_agrees_with_the_oracle(ops in proptest::collection::vec(looked_at(), 1..80)) {
         let mut world = World { clock: Paused::new(BUDGET), pairs: Vec::new(), published: 0 };
-        for op in ops {
+        for (op, look) in ops {
             world.apply(op)?;
-            world.check()?;
+            if look {
+                world.check()?;
+            }
         }
         // Everything still queued is read to the end, and covers what has matched.
         for pair in &mut world.pairs {

@@ -13,6 +13,7 @@ mod expiry;
 mod freed;
 mod groups;
 mod hammer;
+mod hand;
 mod hook;
 mod isolation;
 mod keyed;

@@ -87,6 +87,7 @@ enum Op {
     DropFront(u64),
     Expire(u32),
     Free(usize),
+    Lend(usize, Vec<Vec<u64>>),
     Pass(u32),
 }
 
@@ -95,13 +96,16 @@ fn ops(keyed: bool) -> impl Strategy<Value = Vec<Op>> {
         [size, ..] if keyed => Op::Push(vec![size]),
         _ => Op::Push(sizes),
     };
+    let most = if keyed { 2 } else { 4 };
+    let pushed = prop::collection::vec(prop::collection::vec(0..50_u64, 1..most), 0..8);
+    let lend = (0..6_usize, pushed).prop_map(|(taken, pushed)| Op::Lend(taken, pushed));
     let one = prop_oneof![
         3 => prop::collection::vec(0..50_u64, 1..5).prop_map(push),
         if keyed { 5 } else { 0 } => (0..6_u8, 0..50_u64).prop_map(|(key, n)| Op::Put(key, n)),
         2 => Just(Op::Refuse),
         4 => (1..4_usize).prop_map(Op::Take),
-        1 => Just(Op::TakeGap),
-        1 => Just(Op::TakeAllGaps),
+        2 => prop_oneof![Just(Op::TakeGap), Just(Op::TakeAllGaps)],
+        4 => lend,
         2 => (0..4_u64).prop_map(Op::DropFront),
         2 => (0..12_u32).prop_map(Op::Expire),
         1 => (0..3_usize).prop_map(Op::Free),
@@ -176,6 +180,28 @@ impl Bench {
         }
     }
 
+    /// Some of what was lent are taken, and others come, before the rest is taken back.
+    fn lend(&mut self, taken: usize, pushed: &[Vec<u64>]) {
+        let depth = self.line.depth();
+        let mut lent = Lent::default();
+        assert_eq!(self.line.lend(&mut lent), depth);
+        assert_eq!((self.line.depth(), lent.bytes()), (Depth::default(), depth.bytes));
+        for sizes in pushed {
+            self.append(sizes, None);
+            self.line.assert_consistent();
+        }
+        let entries = lent.len();
+        for left in (0..entries).rev().take(taken) {
+            let (bulk, stamp) = lent.take_first().unwrap();
+            assert_eq!(stamp, self.naive.items[0].stamp);
+            let gone = self.naive.items.drain(..bulk.count());
+            assert!(gone.map(|item| item.size).eq(bulk.sizes));
+            assert_eq!((lent.len(), lent.is_empty()), (left, left == 0));
+        }
+        self.line.take_back(&mut lent);
+        assert_eq!((lent.len(), lent.bytes()), (0, 0));
+    }
+
     fn expire(&mut self, ttl_ms: u32) {
         let (naive, now_ms, mut lost) = (&mut self.naive, self.now_ms, Vec::new());
         while naive.items.first().is_some_and(|item| now_ms - item.stamp.at_ms > ttl_ms) {
@@ -228,6 +254,8 @@ impl Bench {
                 assert!(after + one <= before);
                 self.expired -= before - after;
             }
+            Op::Lend(taken, pushed) if self.line.may_lend() => self.lend(taken, &pushed),
+            Op::Lend(..) => {}
             Op::Pass(ms) => self.now_ms += ms,
         }
     }

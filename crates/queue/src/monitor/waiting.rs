@@ -55,6 +55,7 @@ impl Woken {
 }
 
 impl Waiting {
+    /// Whether somebody waits.
     #[inline]
     pub(super) fn is_some(&self) -> bool {
         self.last.is_some() || self.earlier.is_some()

@@ -1,0 +1,207 @@
+//! What a reader has taken out of its queue in advance is queued, and nobody can tell.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use floodway::{
+    Bus, Filter, Limits, LossReason, Overflow, Policy, RecvError, SubscribeOptions, Subscription,
+};
+
+use crate::paused::{Paused, Sent};
+use crate::task::Task;
+
+fn subscribe(bus: &Bus<u64>, policy: Policy, max_messages: u64) -> Subscription<u64> {
+    let options = SubscribeOptions::default().policy(policy).max_messages(max_messages);
+    bus.subscribe(&Filter::new("a").unwrap(), options).unwrap()
+}
+
+fn publish(bus: &Bus<u64>, numbers: std::ops::RangeInclusive<u64>) {
+    numbers.for_each(|number| _ = bus.publish("a", number).unwrap());
+}
+
+/// The number, and how many were missed before it.
+fn receive(subscription: &Subscription<u64>) -> (u64, u64) {
+    let delivery = subscription.try_recv().unwrap();
+    (*delivery.payload(), delivery.missed().map_or(0, |missed| missed.total()))
+}
+
+// checklist: B3
+#[test]
+fn it_counts_against_the_limit() {
+    let bus = Bus::<u64>::typed(&Default::default());
+    let subscription = subscribe(&bus, Policy::Disconnect, 16);
+    publish(&bus, 1..=10);
+    for number in 1..=4 {
+        assert_eq!(receive(&subscription), (number, 0));
+    }
+    // Six are left, and there is room for ten.
+    publish(&bus, 11..=20);
+    assert_eq!(subscription.end_reason(), None);
+    bus.publish("a", 21).unwrap();
+    assert_eq!(subscription.end_reason().unwrap().name(), "out_of_capacity");
+    let rest: Vec<_> = std::iter::from_fn(|| subscription.try_recv().ok()).collect();
+    assert!(rest.iter().map(|delivery| *delivery.payload()).eq(5..=20));
+    let account = subscription.account();
+    assert_eq!((account.delivered(), account.losses().of(LossReason::OutOfCapacity)), (20, 1));
+}
+
+#[test]
+fn what_is_dropped_is_dropped_from_it_first() {
+    let bus = Bus::<u64>::typed(&Default::default());
+    let subscription = subscribe(&bus, Policy::DropOldest, 16);
+    publish(&bus, 1..=10);
+    assert_eq!(receive(&subscription), (1, 0));
+    publish(&bus, 11..=20);
+    // 2 to 4 had to go.
+    assert_eq!(receive(&subscription), (5, 3));
+    assert_eq!(receive(&subscription), (6, 0));
+    assert_eq!(subscription.account().losses().of(LossReason::DroppedOldest), 3);
+}
+
+#[test]
+fn what_is_refused_is_missed_behind_it() {
+    let bus = Bus::<u64>::typed(&Default::default());
+    let subscription = subscribe(&bus, Policy::DropNewest, 16);
+    publish(&bus, 1..=10);
+    assert_eq!(receive(&subscription), (1, 0));
+    publish(&bus, 11..=20);
+    for number in 2..=17 {
+        assert_eq!(receive(&subscription), (number, 0));
+    }
+    let Err(RecvError::Missed(missed)) = subscription.try_recv() else { panic!("not told") };
+    assert_eq!((missed.total(), missed.first(), missed.last()), (3, 18, 20));
+}
+
+#[test]
+fn it_is_in_the_metrics() {
+    let bus = Bus::<u64>::typed(&Default::default());
+    let subscription = subscribe(&bus, Policy::DropOldest, 16);
+    publish(&bus, 1..=8);
+    for number in 1..=7 {
+        assert_eq!(receive(&subscription), (number, 0));
+    }
+    publish(&bus, 9..=14);
+    let metrics = subscription.metrics();
+    assert_eq!((metrics.account.queued(), metrics.account.delivered()), (7, 7));
+    assert_eq!((metrics.high_water, metrics.is_over_mark), (8, false));
+    publish(&bus, 15..=16);
+    assert_eq!(receive(&subscription), (8, 0));
+    publish(&bus, 17..=17);
+    let metrics = subscription.metrics();
+    assert_eq!((metrics.high_water, metrics.is_over_mark), (9, true));
+    assert_eq!(bus.metrics().totals.queued, 9);
+}
+
+#[test]
+fn nobody_is_behind_of_what_came_later() {
+    let mut clock = Paused::new(1 << 20);
+    let limits = Limits { behind: Some(Duration::from_millis(50)), ..Limits::NONE };
+    let subscription = clock.subscribe("a", Policy::Disconnect, limits);
+    let sent = [Sent::new("a", None, None, 0)];
+    clock.publish(&[sent.clone(), sent.clone()].concat());
+    let mut at = |ms| {
+        clock.ms = ms;
+        (clock.now(), clock.publish(&sent))
+    };
+    let start = at(0).0;
+    let after = |ms| start + Duration::from_millis(ms);
+    // Of three: one, then the other two out of the hand, and then it works on the last.
+    (0..3).for_each(|ms| assert!(subscription.try_recv_at(after(10 + ms)).is_ok()));
+    at(55);
+    at(90);
+    assert_eq!(subscription.end_reason(), None, "behind for 35 ms");
+    at(106);
+    assert_eq!(subscription.end_reason().unwrap().name(), "too_far_behind");
+}
+
+#[test]
+fn who_receives_from_it_is_not_behind() {
+    let mut clock = Paused::new(1 << 20);
+    let limits = Limits { behind: Some(Duration::from_millis(50)), ..Limits::NONE };
+    let subscription = clock.subscribe("a", Policy::Disconnect, limits);
+    let sent = Sent::new("a", None, None, 0);
+    clock.publish(&vec![sent.clone(); 10]);
+    for ms in [0, 40, 80, 120] {
+        clock.ms = ms;
+        assert!(subscription.try_recv_at(clock.now()).is_ok());
+        clock.ms += 30;
+        clock.publish(std::slice::from_ref(&sent));
+    }
+    assert_eq!(subscription.end_reason(), None);
+    clock.ms += 20;
+    clock.sweep();
+    assert_eq!(subscription.end_reason().unwrap().name(), "too_far_behind");
+}
+
+#[test]
+fn one_reader_finds_what_another_has_taken_into_it() {
+    let bus = Bus::<u64>::typed(&Default::default());
+    let subscription = subscribe(&bus, Policy::Disconnect, 16);
+    let mut first = Task::waiting(subscription.recv_async());
+    publish(&bus, 1..=3);
+    assert_eq!(receive(&subscription), (1, 0));
+    assert!(first.is_woken());
+    assert_eq!(*first.poll().unwrap().unwrap().payload(), 2);
+    assert_eq!(subscription.recv_many(8, &mut Vec::new()), Ok(1));
+    let mut second = Task::waiting(subscription.recv_async());
+    assert!(second.poll().is_none());
+}
+
+/// As above, whatever comes between: a message that nobody is woken for stays there for ever.
+// checklist: A12
+#[test]
+fn readers_that_share_it_leave_nothing_behind() {
+    const ROUNDS: u64 = 3_000;
+    let bus = Bus::<u64>::typed(&Default::default());
+    let subscription = subscribe(&bus, Policy::Disconnect, 1 << 16);
+    let received = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while subscription.recv().is_ok() {
+                    received.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        for round in 0..ROUNDS {
+            publish(&bus, 1..=3);
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while received.load(Ordering::SeqCst) < 3 * (round + 1) {
+                assert!(Instant::now() < deadline, "{received:?} in round {round}");
+                thread::yield_now();
+            }
+        }
+        subscription.unsubscribe();
+    });
+    assert_eq!(subscription.account().delivered(), 3 * ROUNDS);
+}
+
+#[test]
+fn a_change_of_policy_has_a_say_in_it() {
+    let bus = Bus::<u64>::typed(&Default::default());
+    let subscription = subscribe(&bus, Policy::Disconnect, 16);
+    publish(&bus, 1..=10);
+    assert_eq!(receive(&subscription), (1, 0));
+    let limits = Limits { messages: Some(4), ..Limits::NONE };
+    subscription.set_overflow(Overflow::new(Policy::DropOldest, limits));
+    publish(&bus, 11..=11);
+    assert_eq!(receive(&subscription), (8, 6));
+    subscription.set_overflow(Overflow::new(Policy::Block { patience: None }, limits));
+    publish(&bus, 12..=12);
+    assert!(bus.publish("a", 13).is_err(), "four are queued");
+    assert_eq!(receive(&subscription), (9, 0));
+    publish(&bus, 13..=13);
+}
+
+#[test]
+fn it_is_lost_with_the_handle() {
+    let bus = Bus::<u64>::typed(&Default::default());
+    let subscription = subscribe(&bus, Policy::Disconnect, 16);
+    publish(&bus, 1..=10);
+    assert_eq!(receive(&subscription), (1, 0));
+    drop(subscription);
+    let totals = bus.metrics().totals;
+    assert_eq!((totals.delivered, totals.losses.of(LossReason::Unsubscribed)), (1, 9));
+    assert_eq!(bus.budget().used(), 0);
+}
