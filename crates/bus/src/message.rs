@@ -169,7 +169,8 @@ impl<'a, P: Carried + ?Sized> Message<'a, P> {
 
 impl<P: Carried + ?Sized> Clone for Message<'_, P> {
     fn clone(&self) -> Self {
-        Self { kept: self.kept.clone(), ..*self }
+        // Who keeps both would keep two copies: the references are to one of them.
+        Self { kept: self.kept.clone(), stock: None, ..*self }
     }
 }
 

@@ -23,7 +23,7 @@ fn publish(bus: &Bus<u64>, numbers: std::ops::RangeInclusive<u64>) {
 /// The number, and how many were missed before it.
 fn receive(subscription: &Subscription<u64>) -> (u64, u64) {
     let delivery = subscription.try_recv().unwrap();
-    (*delivery.payload(), delivery.missed().map_or(0, |missed| missed.total()))
+    (*delivery.payload(), delivery.missed().map_or(0, floodway::Missed::total))
 }
 
 // checklist: B3
@@ -204,4 +204,45 @@ fn it_is_lost_with_the_handle() {
     let totals = bus.metrics().totals;
     assert_eq!((totals.delivered, totals.losses.of(LossReason::Unsubscribed)), (1, 9));
     assert_eq!(bus.budget().used(), 0);
+}
+
+/// At whatever moment the last is received from it.
+// checklist: B7
+#[test]
+fn a_stop_hears_when_it_is_empty() {
+    const WITHIN: Duration = Duration::from_secs(5);
+    for _ in 0..200 {
+        let bus = Bus::<u64>::typed(&Default::default());
+        let subscription = subscribe(&bus, Policy::Disconnect, 16);
+        publish(&bus, 1..=10);
+        assert_eq!(receive(&subscription), (1, 0));
+        thread::scope(|scope| {
+            let stopping = scope.spawn(|| bus.stop(WITHIN));
+            while subscription.end_reason().is_none() {
+                thread::yield_now();
+            }
+            (2..=10).for_each(|number| assert_eq!(receive(&subscription), (number, 0)));
+            let report = stopping.join().unwrap();
+            assert!(report.is_clean() && report.took < WITHIN, "{report:?}");
+        });
+    }
+}
+
+#[test]
+fn what_was_received_from_it_puts_nobody_over_the_mark() {
+    let bus = Bus::<u64>::typed(&Default::default());
+    let mailbox = subscribe(&bus, Policy::Disconnect, 16);
+    let options = SubscribeOptions::default().max_messages(4);
+    let throttle = Policy::Throttle { max_delay: Duration::from_nanos(100) };
+    let next = bus.subscribe(&Filter::new("next").unwrap(), options.policy(throttle)).unwrap();
+    let stage = bus.publisher("stage").reads(&mailbox);
+    (0..3).for_each(|number| _ = bus.publish("next", number).unwrap());
+    publish(&bus, 1..=8);
+    (1..=7).for_each(|number| assert_eq!(receive(&mailbox), (number, 0)));
+    publish(&bus, 9..=15);
+    // Eight are queued, which is the mark; of those lent six are not.
+    assert!(stage.publish("next", 3).unwrap().delay > Duration::ZERO);
+    assert_eq!(next.try_recv().unwrap().payload(), &0);
+    publish(&bus, 16..=16);
+    assert_eq!(stage.publish("next", 4).unwrap().delay, Duration::ZERO);
 }

@@ -11,6 +11,7 @@
 #![expect(clippy::unwrap_used, reason = "all of this is tests, also what is outside #[test]")]
 
 mod end;
+mod hand;
 mod routes;
 mod turns;
 

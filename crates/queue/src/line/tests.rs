@@ -192,7 +192,7 @@ impl Bench {
         }
         let entries = lent.len();
         for left in (0..entries).rev().take(taken) {
-            let (bulk, stamp) = lent.take_first().unwrap();
+            let (bulk, stamp) = lent.take_first().expect("there are some");
             assert_eq!(stamp, self.naive.items[0].stamp);
             let gone = self.naive.items.drain(..bulk.count());
             assert!(gone.map(|item| item.size).eq(bulk.sizes));

@@ -142,3 +142,36 @@ fn a_monitor_misses_no_change() {
         changer.join().unwrap();
     });
 }
+
+/// Its change is beside the state, and it has not had the lock since.
+#[test]
+fn a_monitor_tells_of_what_is_beside_its_state() {
+    explore(3, || {
+        let shared = Arc::new((Monitor::new(()), AtomicU32::new(0)));
+        let other = shared.clone();
+        let changer = thread::spawn(move || {
+            other.1.store(1, Ordering::Relaxed);
+            other.0.notify();
+        });
+        let changed = || (shared.1.load(Ordering::Relaxed) == 1).then_some(());
+        assert_eq!(shared.0.wait(None, |()| changed()), Ok(()));
+        changer.join().unwrap();
+    });
+}
+
+/// One of two waits goes, and takes its registration with it whatever happens meanwhile.
+#[test]
+fn a_wait_for_a_monitor_that_is_given_up_leaves_the_other() {
+    explore(3, || {
+        let monitor = Arc::new(Monitor::new(0_u32));
+        let patient = monitor.clone();
+        let waiter = thread::spawn(move || patient.wait(None, |n| (*n > 0).then_some(())));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut watch = monitor.watch();
+        assert_eq!(watch.poll(&mut cx, |_| None), Poll::<()>::Pending);
+        monitor.with(|n| *n += 1);
+        drop(watch);
+        monitor.notify();
+        assert_eq!(waiter.join().unwrap(), Ok(()));
+    });
+}
