@@ -16,7 +16,8 @@
 //! | type | is |
 //! | --- | --- |
 //! | [`mod@line`] | the store of items that may still be dropped, replaced or skipped |
-//! | [`Brief`], [`Monitor`] | any state behind a lock of some nanoseconds; one that can be waited for |
+//! | [`Brief`] | any state behind a lock of some nanoseconds |
+//! | [`Monitor`] | the same, to be waited for |
 //! | [`Waiters`] | who waits: threads, and tasks of any executor |
 //! | [`ByteQueue`], [`BlockPool`] | encoded bytes in blocks: the outgoing stream of a connection |
 //!

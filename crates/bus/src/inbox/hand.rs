@@ -1,8 +1,8 @@
 //! What the reader of an inbox has taken out of the queue, to receive it one by one.
 //!
 //! A reader and a publisher that take the lock of the queue in turn, for every message, mostly wait
-//! for each other and for what the other has just written. So a reader that comes to the queue takes
-//! all of it in its hand, and receives from there under a lock that publishers do not need.
+//! for each other and for what the other has just written. So a reader that comes to the queue
+//! takes all of it in its hand, and receives from there under a lock that publishers do not need.
 //!
 //! Nothing of that is to be noticed: what is in the hand is queued, as before. The queue knows how
 //! much it has lent ([`Backlog::lent`]), which is at most what is left; as long as a message has
@@ -11,8 +11,8 @@
 //! the hand put back what is left: [`Inbox::whole`]. Nothing is lent close to a limit, so that this
 //! does not happen for every message there.
 //!
-//! Only what publishers never touch once it is queued is lent: not what is to be merged or replaced,
-//! expires, or makes somebody wait for the room that it takes.
+//! Only what publishers never touch once it is queued is lent: not what is to be merged or
+//! replaced, expires, or makes somebody wait for the room that it takes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
