@@ -148,9 +148,11 @@ impl<T: Held> Backlog<T> {
     /// What is queued, and what room is promised for or was lent.
     #[inline]
     pub(crate) fn claimed(&self) -> Depth {
-        let claims = [self.depth(), self.promised, self.lent];
-        let sum = |of: fn(&Depth) -> u64| claims.iter().map(of).sum();
-        Depth { messages: sum(|depth| depth.messages), bytes: sum(|depth| depth.bytes) }
+        let (depth, Self { promised, lent, .. }) = (self.depth(), self);
+        Depth {
+            messages: depth.messages + promised.messages + lent.messages,
+            bytes: depth.bytes + promised.bytes + lent.bytes,
+        }
     }
 
     /// Whether a message fits the limits.
