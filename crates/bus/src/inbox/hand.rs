@@ -14,7 +14,7 @@
 //! Only what publishers never touch once it is queued is lent: not what is to be merged or
 //! replaced, expires, or makes somebody wait for the room that it takes.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use floodway_queue::Brief;
 use floodway_queue::line::Lent;
@@ -32,6 +32,8 @@ use crate::queued::Queued;
 pub(super) struct Hand<P: Carried + ?Sized> {
     held: Brief<Held<P>>,
     left: Left,
+    /// The message that was last taken from the queue was the only one.
+    came_alone: AtomicBool,
 }
 
 /// What is in it, under its lock.
@@ -64,7 +66,7 @@ impl Left {
 impl<P: Carried + ?Sized> Default for Hand<P> {
     fn default() -> Self {
         let held = Held { messages: Lent::default(), progress: 0 };
-        Self { held: Brief::new(held), left: Left::default() }
+        Self { held: Brief::new(held), left: Left::default(), came_alone: AtomicBool::new(false) }
     }
 }
 
@@ -78,6 +80,12 @@ impl<P: Carried + ?Sized> Hand<P> {
     #[inline]
     pub(super) fn left(&self) -> Depth {
         self.left.get()
+    }
+
+    /// Whether its reader is as fast as its publishers: then the next message is about to come.
+    #[inline]
+    pub(super) fn keeps_up(&self) -> bool {
+        self.came_alone.load(Ordering::Relaxed)
     }
 
     /// Takes the first message out, if there is one.
@@ -94,15 +102,15 @@ impl<P: Carried + ?Sized> Hand<P> {
         Some(Popped { held: message, seq, at_ms, replaced, missed: None })
     }
 
-    /// Takes all that is queued, if that may be lent. The hand is empty, and that is booked.
+    /// Takes all that is queued behind a message that was just taken, if that may be lent. The
+    /// hand is empty, and that is booked.
     #[inline]
     pub(super) fn fill(&self, held: &mut Held<P>, backlog: &mut Backlog<Queued<P>>) {
+        self.came_alone.store(backlog.is_empty(), Ordering::Relaxed);
         if backlog.may_lend() {
             backlog.lend(&mut held.messages);
             held.progress = 0;
             self.left.set(held.depth());
-        } else {
-            held.messages.settle();
         }
     }
 
@@ -125,6 +133,12 @@ impl<P: Carried + ?Sized> Hand<P> {
 }
 
 impl<P: Carried + ?Sized> Held<P> {
+    /// Nothing is queued: the memory of a burst goes back.
+    #[inline]
+    pub(super) fn settle(&mut self) {
+        self.messages.settle();
+    }
+
     #[inline]
     fn depth(&self) -> Depth {
         Depth { messages: self.messages.len() as u64, bytes: self.messages.bytes() }

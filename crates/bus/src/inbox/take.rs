@@ -31,10 +31,20 @@ type Next<P> = Result<Delivery<P>, RecvError>;
 struct Wait<'a, P: Carried + ?Sized> {
     inbox: &'a Inbox<P>,
     registration: Registration,
+    has_yielded: bool,
 }
 
 impl<P: Carried + ?Sized> Wait<'_, P> {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next<P>> {
+        if self.inbox.hand.keeps_up() && !std::mem::replace(&mut self.has_yielded, true) {
+            // Others go first, and then there may be something. To sleep and to be woken for every
+            // message would cost the publisher more than this costs the reader.
+            if let Some(next) = self.inbox.try_next(None) {
+                return Poll::Ready(next);
+            }
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         self.inbox.poll_next(&mut self.registration, cx)
     }
 
@@ -44,7 +54,7 @@ impl<P: Carried + ?Sized> Wait<'_, P> {
         max: usize,
         to: &mut Vec<Delivery<P>>,
     ) -> Poll<Taking> {
-        let Self { inbox, registration } = self;
+        let Self { inbox, registration, .. } = self;
         inbox.poll_take(registration, cx, |waiting| inbox.look_many(waiting, max, to))
     }
 }
@@ -79,7 +89,9 @@ impl<P: Carried + ?Sized> Inbox<P> {
                 self.hand.put_back(held, state);
                 let age = at.map_or_else(|| self.age_to_take(state), |at| self.clock.age(at));
                 let (next, after) = self.take_next(state, age);
-                if state.may_lend() {
+                if next.is_none() {
+                    held.settle();
+                } else if state.may_lend() {
                     self.hand.fill(held, &mut state.backlog);
                 }
                 next.map(|next| (next, after))
@@ -138,7 +150,7 @@ impl<P: Carried + ?Sized> Inbox<P> {
     }
 
     fn wait(&self) -> Wait<'_, P> {
-        Wait { inbox: self, registration: Registration::default() }
+        Wait { inbox: self, registration: Registration::default(), has_yielded: false }
     }
 
     /// Ready with what `look` finds; else pending, and registered to be woken.

@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use floodway::{
-    Bus, Filter, Limits, LossReason, Overflow, Policy, RecvError, SubscribeOptions, Subscription,
+    Admission, Admit, Bus, Custom, Filter, Limits, LossReason, Offer, Overflow, Policy, RecvError,
+    SubscribeOptions, Subscription,
 };
 
 use crate::paused::{Paused, Sent};
@@ -245,4 +246,43 @@ fn what_was_received_from_it_puts_nobody_over_the_mark() {
     assert_eq!(next.try_recv().unwrap().payload(), &0);
     publish(&bus, 16..=16);
     assert_eq!(stage.publish("next", 4).unwrap().delay, Duration::ZERO);
+}
+
+#[test]
+fn a_reader_that_keeps_up_comes_back_once_before_it_sleeps() {
+    let bus = Bus::<u64>::typed(&Default::default());
+    let subscription = subscribe(&bus, Policy::Disconnect, 16);
+    publish(&bus, 1..=1);
+    assert_eq!(receive(&subscription), (1, 0));
+    let mut reader = Task::waiting(subscription.recv_async());
+    assert!(reader.is_woken(), "it has yielded");
+    assert!(reader.poll().is_none());
+    assert!(!reader.is_woken(), "it sleeps");
+    publish(&bus, 2..=3);
+    assert!(reader.is_woken());
+    assert_eq!(*reader.poll().unwrap().unwrap().payload(), 2);
+    assert_eq!(receive(&subscription), (3, 0));
+    // That one was not alone.
+    let reader = Task::waiting(subscription.recv_async());
+    assert!(!reader.is_woken());
+}
+
+/// Takes three, and no more.
+struct Three;
+
+impl Admission for Three {
+    fn admit(&self, offer: &Offer<'_>) -> Admit {
+        if offer.depth.messages < 3 { Admit::Accept } else { Admit::Refuse }
+    }
+}
+
+#[test]
+fn a_policy_of_ones_own_is_told_of_it() {
+    let bus = Bus::<u64>::typed(&Default::default());
+    let subscription = subscribe(&bus, Policy::Custom(Custom::new(Three)), 16);
+    publish(&bus, 1..=3);
+    assert_eq!(receive(&subscription), (1, 0));
+    publish(&bus, 4..=6);
+    let account = subscription.account();
+    assert_eq!((account.queued(), account.losses().total()), (3, 2));
 }
