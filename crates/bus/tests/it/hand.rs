@@ -288,3 +288,21 @@ fn a_policy_of_ones_own_is_told_of_it() {
     let account = subscription.account();
     assert_eq!((account.queued(), account.losses().total()), (3, 2));
 }
+
+#[test]
+fn who_stops_receiving_from_it_is_behind() {
+    let mut clock = Paused::new(1 << 20);
+    let limits = Limits { behind: Some(Duration::from_millis(50)), ..Limits::NONE };
+    let subscription = clock.subscribe("a", Policy::Disconnect, limits);
+    clock.publish(&vec![Sent::new("a", None, None, 0); 10]);
+    for ms in [0, 20] {
+        clock.ms = ms;
+        assert!(subscription.try_recv_at(clock.now()).is_ok());
+    }
+    clock.ms = 69;
+    clock.sweep();
+    assert_eq!(subscription.end_reason(), None);
+    clock.ms = 70;
+    clock.sweep();
+    assert_eq!(subscription.end_reason().unwrap().name(), "too_far_behind");
+}
